@@ -1,0 +1,3 @@
+from syncroom.cli import main
+
+main()

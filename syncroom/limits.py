@@ -1,0 +1,51 @@
+"""What one message, connection, document or room may cost: every bound, its reason, its unit."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+
+
+class Limits(BaseModel):
+    """Bounds that hold for every room of a server; sizes in bytes, times in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    message_bytes_max: PositiveInt = 16 << 20
+    """One WebSocket message: a day of offline work comes back as one update."""
+
+    value_depth_max: PositiveInt = 64
+    """Nested lists and maps in one value: native decoders recurse, and stacks end."""
+
+    path_bytes_max: PositiveInt = 1024
+    """A document's path, in UTF-8."""
+
+    token_bytes_max: PositiveInt = 8 << 10
+    """A participant token: headers and URLs of 8 KiB pass every proxy."""
+
+    presence_bytes_max: PositiveInt = 64 << 10
+    """One client's presence state; it is sent to everybody at every change."""
+
+    outbox_bytes_max: PositiveInt = 1 << 20
+    """Unsent bytes for one reader: past it, one diff is cheaper than the backlog."""
+
+    outbox_stalled_s_max: PositiveFloat = 10.0
+    """A reader that takes nothing for so long is closed."""
+
+    refusal_s: PositiveFloat = 5.0
+    """A refused socket is held so long before it is closed: older y-websocket providers reconnect
+    at once, without end, when they are closed at once."""
+
+    refusals_max: PositiveInt = 1000
+    """Refused sockets held at one time; more than that are closed at once."""
+
+    keepalive_s: PositiveFloat = 15.0
+    """Every peer gets a message so often: y-websocket reconnects after 30 s of silence."""
+
+    idle_document_s: PositiveFloat = 30.0
+    """A document that nobody has open leaves memory after so long."""
+
+    commit_pause_s: float = 0.004
+    """Under load, commits start at least so far apart; a lone update is committed at once."""
+
+    backlog: PositiveInt = 4096
+    """Connections that may wait to be accepted, as when a whole office reconnects."""
