@@ -1,0 +1,187 @@
+"""A real server: a process on a port of its own, that tests may stop, kill and restart."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.parse
+from pathlib import Path
+from typing import IO, Any
+
+from tests.support import tokens
+
+SECRET = "the-secret-of-a-server-under-test-0123456789"
+READY = re.compile(r"^syncroom listening on http://127\.0\.0\.1:(\d+)$")
+START_S_MAX = 30.0
+STOP_S_MAX = 30.0
+
+
+class Server:
+    """``syncroom serve`` on a data folder; later starts are on the port of the first."""
+
+    def __init__(self, data_dir: Path, **limits: float) -> None:
+        self.data_dir = data_dir
+        self.port = 0
+        self.process: subprocess.Popen[str] | None = None
+        self._limits = limits
+        self._lines: list[str] = []
+        self._ready = threading.Event()
+        self._readers: list[threading.Thread] = []
+        self._tokens: list[str] = []
+        self._held_port: socket.socket | None = None
+
+    def start(self) -> None:
+        self._ready.clear()
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "syncroom", "serve", "--host", "127.0.0.1"),
+                *("--port", str(self.port), "--data-dir", str(self.data_dir)),
+                *("--log-level", "debug"),
+            ],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
+            reader.start()
+            self._readers.append(reader)
+        started = self._ready.wait(START_S_MAX) and self.port
+        assert started, f"the server did not start:\n{self.logs()}"
+
+    def _environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.upper().startswith("SYNCROOM_")}
+        limits = {f"SYNCROOM_LIMITS__{k.upper()}": str(v) for k, v in self._limits.items()}
+        return kept | limits | {"SYNCROOM_SECRET": SECRET, "PYTHONUNBUFFERED": "1"}
+
+    def _read(self, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                self._lines.append(line)
+                if (ready := READY.match(line.rstrip("\n"))) is not None:
+                    self.port = int(ready.group(1))
+                    self._ready.set()
+        # The streams end with the process: whoever waits for readiness need not wait on.
+        self._ready.set()
+
+    # -- ends and new beginnings
+
+    def kill(self) -> None:
+        """As a power cut would, as far as the process can tell."""
+        self._process().send_signal(signal.SIGKILL)
+        self._gone()
+
+    def terminate(self) -> int:
+        """Ask it to stop, wait until it has, and return its exit code."""
+        self._process().send_signal(signal.SIGTERM)
+        return self._gone()
+
+    def restart(self) -> None:
+        assert self.terminate() == 0, self.logs()
+        self.start()
+
+    def is_alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def _process(self) -> subprocess.Popen[str]:
+        assert self.process is not None
+        assert self.is_alive(), f"the server has ended:\n{self.logs()}"
+        return self.process
+
+    def _gone(self) -> int:
+        process = self.process
+        assert process is not None
+        code = process.wait(STOP_S_MAX)
+        for reader in self._readers:
+            reader.join()
+        self._readers.clear()
+        self.process = None
+        self._hold_port()
+        return code
+
+    def _hold_port(self) -> None:
+        """Keep the port from everybody else: bound but never listening, which lets it restart."""
+        if self._held_port is not None:
+            return
+        self._held_port = socket.socket()
+        self._held_port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held_port.bind(("127.0.0.1", self.port))
+
+    def close(self) -> None:
+        """End it if it still runs, and hold it to what every test expects of it."""
+        ended_by_test = self.process is None
+        died = not ended_by_test and not self.is_alive()
+        if self.process is not None:
+            self.process.kill()
+            self._gone()
+        if self._held_port is not None:
+            self._held_port.close()
+        logs = self.logs()
+        assert not died, f"the server died:\n{logs}"
+        assert "Traceback" not in logs, logs
+        for token in self._tokens:
+            assert token not in logs, "a token stands in the log"
+            assert token.rpartition(".")[2] not in logs, "a token's signature stands in the log"
+
+    # -- what a client needs
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+    def yjs_url(self, room: str = "demo") -> str:
+        return f"{self.ws_url}/yjs/{room}"
+
+    def document_url(self, path: str, token: str | None, room: str = "demo") -> str:
+        """Where a client finds a document, encoded as a careful client does it."""
+        query = "" if token is None else "?" + urllib.parse.urlencode({"token": token})
+        return f"{self.yjs_url(room)}/{urllib.parse.quote(path)}{query}"
+
+    def token(
+        self,
+        *,
+        room: str | None = "demo",
+        name: str = "ann",
+        role: str | None = "user",
+        scope: str | None = "user-default",
+        sync: list[str] | None = None,
+        ttl: float | None = None,
+        secret: str = SECRET,
+        **claims: Any,
+    ) -> str:
+        api = None if scope is None else tokens.api_scope(scope, sync)
+        token = tokens.mint(secret, room=room, name=name, role=role, api=api, ttl=ttl, **claims)
+        self._tokens.append(token)
+        return token
+
+    # -- what can be seen from outside
+
+    def logs(self) -> str:
+        return "".join(self._lines)
+
+    def peak_memory(self) -> int:
+        """The most bytes of memory that the process has held since the last `forget_peak`."""
+        status = Path(f"/proc/{self._process().pid}/status").read_text()
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+        assert found is not None
+        return int(found.group(1)) << 10
+
+    def forget_peak(self) -> None:
+        Path(f"/proc/{self._process().pid}/clear_refs").write_text("5")
+
+    def stored_files(self) -> dict[str, int]:
+        """Every file of the data folder, with its size."""
+        files = (path for path in self.data_dir.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.data_dir)): path.stat().st_size for path in files}
