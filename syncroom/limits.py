@@ -25,6 +25,9 @@ class Limits(BaseModel):
     presence_bytes_max: PositiveInt = 64 << 10
     """One client's presence state; it is sent to everybody at every change."""
 
+    answers_bytes_max: PositiveInt = 8 << 20
+    """Answers to sync step 1 kept for one document until it changes: a crowd asks alike."""
+
     outbox_bytes_max: PositiveInt = 1 << 20
     """Unsent bytes for one reader: past it, one diff is cheaper than the backlog."""
 

@@ -1,0 +1,38 @@
+"""The ``syncroom`` command. Errors are one line on stderr, and the exit code 2."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from syncroom import __version__
+from syncroom.cli import serve, token
+from syncroom.errors import SyncroomError
+
+app = typer.Typer(
+    name="syncroom",
+    help="Self-hosted rooms where people and agents work on the same documents at the same time.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.serve)
+app.command("demo")(serve.demo)
+app.add_typer(token.app, name="token")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except SyncroomError as error:
+        Console(stderr=True, highlight=False).print(f"syncroom: {error}", markup=False)
+        sys.exit(2)

@@ -1,0 +1,323 @@
+"""
+A document that is open: it takes updates in one order, relays them, and has them made durable.
+
+Everything that arrives in one turn of the event loop goes out at its end, as one write for each
+peer. No update waits for a timer, a lock or a task. An update is relayed at once, and returned to
+its writer when it is on disk.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from functools import partial
+from typing import TYPE_CHECKING
+
+from syncroom.document.log import UpdateLog
+from syncroom.document.owners import Owners
+from syncroom.document.presence import Presence, is_echo
+from syncroom.document.state import DocumentState
+from syncroom.errors import Denied, LimitExceeded, Unavailable
+from syncroom.protocol import awareness, state_vector, varint
+from syncroom.protocol.update import read_keystroke, read_update
+from syncroom.store.base import Record
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+
+    from syncroom.document.peer import Peer, Wire
+    from syncroom.limits import Limits
+    from syncroom.protocol.awareness import Entry
+    from syncroom.protocol.update import Keystroke, Update
+
+    Keep = Callable[[Record, Callable[[], None]], None]
+    """Takes a record, and says when it is on disk."""
+
+
+class Outcome(Enum):
+    """What became of an update."""
+
+    TAKEN = auto()
+    KNOWN = auto()
+    GAP = auto()
+    """Something that it builds on is missing; sync step 1 asks for it."""
+
+
+class Run:
+    """The updates that one peer sent in one turn, without another's between them."""
+
+    __slots__ = ("clients", "peer", "updates")
+
+    def __init__(self, peer: Peer | None) -> None:
+        self.peer = peer
+        self.updates: list[bytes] = []
+        self.clients: set[int] = set()
+
+
+class Document:
+    """One shared document of one room.
+
+    Args:
+        path: its normalised path.
+        incarnation: the id of this history.
+        keep: where records go to become durable; None for what only lives in memory.
+        limits: the bounds of the server.
+        loop: the event loop.
+        now_ms: the time in milliseconds since 1970.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        incarnation: str,
+        *,
+        keep: Keep | None,
+        limits: Limits,
+        loop: asyncio.AbstractEventLoop,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.path = path
+        self.incarnation = incarnation
+        self.peers: set[Peer] = set()
+        self.unsaved = 0
+        """Records on their way to the disk."""
+        self._failure: str | None = None
+        self._keep = keep
+        self._limits = limits
+        self._loop = loop
+        self._now_ms = now_ms
+        self._state = DocumentState()
+        self._log = UpdateLog()
+        self._presence = Presence()
+        self._owners = Owners()
+        self._turn: list[Run] = []
+        self._shown: dict[int, Entry] = {}
+        self._saved: dict[Peer, list[bytes]] = {}
+        self._answers: dict[tuple[Wire, bytes], bytes] = {}
+        self._answers_bytes = 0
+
+    def restore(self, merged: bytes) -> None:
+        """Begin with what the store kept. Raises `Malformed`."""
+        self._state.apply(read_update(merged, self._limits.value_depth_max))
+        self._log = UpdateLog(merged)
+
+    def join(self, peer: Peer) -> None:
+        """Let a peer hear what happens from now on."""
+        self.peers.add(peer)
+
+    def leave(self, peer: Peer) -> None:
+        """Let go of a peer, and tell the others at once that it left."""
+        self.peers.discard(peer)
+        client = self._owners.release(peer)
+        if client is not None:
+            self._show(self._presence.leave(client, self._now_ms()))
+
+    def vector(self) -> bytes:
+        """The state vector."""
+        return state_vector.encode(self._state.clocks)
+
+    def lacks(self, vector: dict[int, int]) -> bool:
+        """Whether somebody with that state vector holds what the document does not."""
+        clocks = self._state.clocks
+        return any(clock > clocks.get(client, 0) for client, clock in vector.items())
+
+    def answer(self, wire: Wire, vector: bytes) -> bytes:
+        """What somebody lacks who holds what a vetted state vector says, ready to be sent."""
+        self.flush()
+        key = wire, vector
+        if key not in self._answers:
+            if self._answers_bytes > self._limits.answers_bytes_max:
+                self._forget_answers()
+            self._answers[key] = wire.answer(self._log.since(vector))
+            self._answers_bytes += len(self._answers[key])
+        return self._answers[key]
+
+    def accept(self, peer: Peer, data: bytes, *, live: bool) -> Outcome:
+        """Take an update from a peer that may write.
+
+        Args:
+            peer: who sent it.
+            data: a Yjs update, format v1, not vetted yet.
+            live: whether it is a change just made, rather than the answer to sync step 1. Of an
+                answer with a gap the ready part is taken; a change with a gap is not.
+
+        Raises:
+            Malformed: the bytes are no update that every implementation can hold.
+            Denied: it writes under the client id of another participant who is here.
+            Unavailable: what can't be stored is not accepted.
+        """
+        if self._failure is not None:
+            raise Unavailable(f"nothing can be saved at present: {self._failure}")
+        key = read_keystroke(data)
+        client = self._type(peer, key) if key is not None else None
+        if client is not None:
+            self._add(peer, data, (client,))
+            return Outcome.TAKEN
+        update = read_update(data, self._limits.value_depth_max)
+        barred = self._barred(peer, update)
+        if barred and live:
+            raise Denied(f"client id {barred.pop()} belongs to another participant who is here")
+        reached = self._state.gap(update, barred)
+        if reached is not None:
+            if live:
+                return Outcome.GAP
+            ready = self._state.ready_part(update, reached)
+            update = read_update(ready, self._limits.value_depth_max)
+        new = self._state.new_part(update, self._limits.value_depth_max)
+        if new is not None:
+            if live and peer.client_id is None and len(new.sections) == 1:
+                self._owners.claim(peer, new.sections[0].client)
+            self._state.apply(new)
+            self._add(peer, new.data, [section.client for section in new.sections])
+        if reached is not None:
+            return Outcome.GAP
+        return Outcome.KNOWN if new is None else Outcome.TAKEN
+
+    def set_failure(self, reason: str | None) -> None:
+        """Take no updates while the disk fails; ask for the missed ones when it works again."""
+        self._failure = reason
+        if reason is None:
+            for peer in self.peers:
+                peer.resync()
+
+    def publish(self, data: bytes) -> None:
+        """Take an update that the server itself made."""
+        self._state.apply(read_update(data, self._limits.value_depth_max))
+        self._add(None, data, ())
+
+    def present(self, peer: Peer, data: bytes) -> None:
+        """Take an awareness update from a peer; raises `Malformed`, `LimitExceeded`.
+
+        A peer speaks for one client id, its own. What it says of others is passed over, neither a
+        claim nor an offence: y-websocket repeats all that it hears.
+        """
+        for entry in awareness.decode(data):
+            if peer.client_id is None and not is_echo(entry) and entry.state != awareness.GONE:
+                self._owners.claim(peer, entry.client)
+            if entry.client == peer.client_id:
+                self._take_presence(peer, entry)
+
+    def everyone(self, peer: Peer) -> bytes:
+        """The states of all but a peer itself, ready to be sent to it; empty if there are none."""
+        entries = self._presence.everyone(without=peer.client_id)
+        return peer.wire.presence(awareness.encode(entries)) if entries else b""
+
+    def flush(self) -> None:
+        """Relay what arrived in this turn, and hand it on to be stored."""
+        if not self._turn and not self._shown:
+            return
+        turn, self._turn = self._turn, []
+        shown, self._shown = self._shown, {}
+        if turn:
+            self._forget_answers()
+        for run in turn:
+            self._log.extend(run.updates)
+        encoded = {
+            wire: [wire.updates(run.updates) for run in turn]
+            for wire in {peer.wire for peer in self.peers}
+        }
+        self._relay(turn, shown, encoded)
+        if self._keep is not None:
+            for index, run in enumerate(turn):
+                parts = encoded.get(run.peer.wire) if run.peer is not None else None
+                self._store(self._keep, run, parts[index] if parts else b"")
+
+    def _type(self, peer: Peer, key: Keystroke) -> int | None:
+        """Take a keystroke that goes on where its writer's history ends; None to look closer."""
+        client_bytes, clock, left, left_clock, right, right_clock, length = key
+        clocks = self._state.clocks
+        client = peer.client_id
+        if client_bytes != peer.client_bytes or client is None or clocks.get(client) != clock:
+            return None
+        if left_clock >= (clock if left == client_bytes else clocks.get(_client(left), 0)):
+            return None
+        if right is not None and right_clock >= clocks.get(_client(right), 0):
+            return None
+        clocks[client] = clock + length
+        return client
+
+    def _barred(self, peer: Peer, update: Update) -> set[int]:
+        """The client ids with new structs in an update that belong to another participant."""
+        clocks = self._state.clocks
+        return {
+            section.client
+            for section in update.sections
+            if section.end > clocks.get(section.client, 0)
+            and self._owners.is_foreign(peer, section.client)
+        }
+
+    def _take_presence(self, peer: Peer, entry: Entry) -> None:
+        if len(entry.state) > self._limits.presence_bytes_max:
+            raise LimitExceeded(
+                f"a presence state has {len(entry.state)} characters, "
+                f"{self._limits.presence_bytes_max} are allowed"
+            )
+        state = awareness.read_state(entry.state, self._limits.value_depth_max)
+        if state is None:
+            self._show(self._presence.leave(entry.client, self._now_ms()))
+        else:
+            self._show(self._presence.show(entry.client, state, peer.participant, self._now_ms()))
+
+    def _add(self, peer: Peer | None, data: bytes, clients: Sequence[int]) -> None:
+        turn = self._turn
+        if not turn:
+            self._loop.call_soon(self.flush)
+        if not turn or turn[-1].peer is not peer:
+            turn.append(Run(peer))
+        turn[-1].updates.append(data)
+        turn[-1].clients.update(clients)
+
+    def _show(self, entry: Entry | None) -> None:
+        if entry is not None:
+            if not self._shown:
+                self._loop.call_soon(self.flush)
+            self._shown[entry.client] = entry
+
+    def _relay(
+        self, turn: list[Run], shown: dict[int, Entry], encoded: dict[Wire, list[bytes]]
+    ) -> None:
+        """One write for each peer: what the others did, in order."""
+        news = {wire: b"".join(parts) for wire, parts in encoded.items()}
+        if shown:
+            states = awareness.encode(shown.values())
+            for wire in news:
+                news[wire] += wire.presence(states)
+        writers = {run.peer for run in turn}
+        for peer in self.peers:
+            if peer not in writers and peer.client_id not in shown:
+                peer.deliver(news[peer.wire])
+                continue
+            parts = zip(turn, encoded[peer.wire], strict=True)
+            own = b"".join([part for run, part in parts if run.peer is not peer])
+            others = [entry for client, entry in shown.items() if client != peer.client_id]
+            if others:
+                own += peer.wire.presence(awareness.encode(others))
+            if own:
+                peer.deliver(own)
+
+    def _store(self, keep: Keep, run: Run, frames: bytes) -> None:
+        who = run.peer.participant.id if run.peer is not None else ""
+        record = Record(self._now_ms(), who, tuple(run.clients), tuple(run.updates))
+        self.unsaved += 1
+        keep(record, partial(self._durable, run.peer, frames))
+
+    def _durable(self, peer: Peer | None, frames: bytes) -> None:
+        """Return its own updates to a writer: now they are on disk."""
+        self.unsaved -= 1
+        if peer is not None and peer in self.peers:
+            if not self._saved:
+                self._loop.call_soon(self._confirm)
+            self._saved.setdefault(peer, []).append(frames)
+
+    def _confirm(self) -> None:
+        saved, self._saved = self._saved, {}
+        for peer, parts in saved.items():
+            peer.deliver(b"".join(parts))
+
+    def _forget_answers(self) -> None:
+        self._answers.clear()
+        self._answers_bytes = 0
+
+
+def _client(raw: bytes) -> int:
+    return varint.decode(raw, 0)[0]

@@ -1,0 +1,40 @@
+"""What a document knows of those who have it open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncroom.auth.participant import Participant
+
+
+class Wire(Protocol):
+    """How one family of clients is written to: bytes that go to the socket as they are."""
+
+    def updates(self, updates: Sequence[bytes]) -> bytes:
+        """Changes, in order."""
+
+    def answer(self, update: bytes) -> bytes:
+        """The answer to a state vector."""
+
+    def presence(self, entries: bytes) -> bytes:
+        """An awareness update."""
+
+
+class Peer(Protocol):
+    """One client that has one document open."""
+
+    participant: Participant
+    wire: Wire
+    client_id: int | None
+    """Its own client id, once it presented it."""
+    client_bytes: bytes
+    """That id as it stands in updates; empty while there is none."""
+
+    def deliver(self, data: bytes) -> None:
+        """Send what others did, or skip it when the reader lags: one diff comes later."""
+
+    def resync(self) -> None:
+        """Ask for what was refused while the disk failed."""

@@ -1,0 +1,51 @@
+"""A set of clock numbers, kept as sorted ranges that neither touch nor overlap."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+
+
+class Ranges:
+    """Grows only: ranges are added, none is taken away."""
+
+    __slots__ = ("_ends", "_starts")
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def __contains__(self, number: int) -> bool:
+        index = bisect_right(self._starts, number) - 1
+        return index >= 0 and number < self._ends[index]
+
+    def missing(self, first: int, end: int) -> list[tuple[int, int]]:
+        """The parts of first..end (end excluded) that are not in the set, in order."""
+        holes = []
+        index = bisect_right(self._ends, first)
+        while first < end and index < len(self._starts) and self._starts[index] < end:
+            if first < self._starts[index]:
+                holes.append((first, self._starts[index]))
+            first = self._ends[index]
+            index += 1
+        if first < end:
+            holes.append((first, end))
+        return holes
+
+    def add(self, ranges: list[tuple[int, int]]) -> None:
+        """Add ranges (end excluded), joining what touches."""
+        if len(ranges) > _FEW:
+            ranges = sorted([*ranges, *zip(self._starts, self._ends, strict=True)])
+            self._starts, self._ends = [], []
+        for first, end in ranges:
+            low = bisect_left(self._ends, first)
+            high = bisect_right(self._starts, end)
+            if low < high:
+                first = min(first, self._starts[low])
+                end = max(end, self._ends[high - 1])
+            self._starts[low:high] = [first]
+            self._ends[low:high] = [end]
+
+
+_FEW = 16
+"""More ranges than this are sorted first: each then joins at the end of the lists, where it moves
+nothing, and a million of them in the worst order take seconds, not hours."""

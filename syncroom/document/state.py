@@ -1,0 +1,143 @@
+"""
+What a document holds, as far as deciding about the next update takes it: how much of each client's
+history there is, what of it is deleted, and which units are shared types.
+
+Nothing with a gap gets past it, and nothing that changes nothing: both are known from the bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pycrdt import get_update
+
+from syncroom.document.ranges import Ranges
+from syncroom.errors import Malformed
+from syncroom.protocol import state_vector
+from syncroom.protocol.update import Range, Section, Update, encode_delete_set, prefix, read_update
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+Reached = dict[int, int]
+"""How far each client's history gets: the clock after its last unit."""
+
+
+class DocumentState:
+    """Grows with every update that is accepted; holds no content."""
+
+    def __init__(self) -> None:
+        self.clocks: Reached = {}
+        """The state vector."""
+        self._deleted: dict[int, Ranges] = {}
+        self._types: set[tuple[int, int]] = set()
+
+    def gap(self, update: Update, barred: Container[int] = ()) -> Reached | None:
+        """None when an update is causally ready; else how far its ready structs get.
+
+        A struct is ready when its client's history before it and all that it refers to is there,
+        in the document or among the ready structs. Structs that wait for each other never are,
+        nor are new ones of clients that are barred.
+        """
+        reached = self._reach(update.sections, barred)
+        if all(section.end <= reached[section.client] for section in update.sections) and all(
+            end <= reached.get(client, self.clocks.get(client, 0))
+            for client, _, end in update.deletes
+        ):
+            return None
+        return reached
+
+    def ready_part(self, update: Update, reached: Reached) -> bytes:
+        """The part of an update with a gap that can be taken now."""
+        deletes = []
+        for client, first, end in update.deletes:
+            end = min(end, reached.get(client, self.clocks.get(client, 0)))
+            if first < end:
+                deletes.append((client, first, end))
+        return prefix(update, reached) + encode_delete_set(deletes)
+
+    def new_part(self, update: Update, depth_max: int) -> Update | None:
+        """What of a ready update is not in the document; None when all is. Raises `Malformed`.
+
+        Structs that are known already are cut off, so that the log never holds two versions of
+        one struct, of which a merge would choose one and a live editor another.
+        """
+        self._check_parents(update)
+        known = self.clocks
+        has_new = any(section.end > known.get(section.client, 0) for section in update.sections)
+        has_known = any(section.first < known.get(section.client, 0) for section in update.sections)
+        deletes = self._new_deletes(update.deletes)
+        if not has_new and not deletes:
+            return None
+        if not has_known and deletes == update.deletes:
+            return update
+        structs = update.data[: update.deletes_at]
+        if not has_new:
+            structs = b"\0"
+        elif has_known:
+            structs = self._cut(update, depth_max)
+        return read_update(structs + encode_delete_set(deletes), depth_max)
+
+    def apply(self, update: Update) -> None:
+        """Take in what `new_part` returned, or a stored document."""
+        for section in update.sections:
+            self.clocks[section.client] = section.end
+        self._types.update(update.types)
+        deleted: dict[int, list[tuple[int, int]]] = {}
+        for client, first, end in (*update.gone, *update.deletes):
+            deleted.setdefault(client, []).append((first, end))
+        for client, ranges in deleted.items():
+            self._deleted.setdefault(client, Ranges()).add(ranges)
+
+    def _reach(self, sections: list[Section], barred: Container[int]) -> Reached:
+        """How far the structs of each section can be taken, in whatever order it needs."""
+        known = self.clocks
+        reached = {section.client: known.get(section.client, 0) for section in sections}
+        met = dict.fromkeys(reached, 0)
+        waiting: dict[int, list[Section]] = {}
+        work = [section for section in sections if section.client not in barred]
+        while work:
+            section = work.pop()
+            stop = section.end
+            while met[section.client] < len(section.needs):
+                before, client, clock = section.needs[met[section.client]]
+                if reached.get(client, known.get(client, 0)) <= clock:
+                    stop = before
+                    waiting.setdefault(client, []).append(section)
+                    break
+                met[section.client] += 1
+            if stop > reached[section.client]:
+                reached[section.client] = stop
+                work += waiting.pop(section.client, ())
+        return reached
+
+    def _check_parents(self, update: Update) -> None:
+        strangers = set(update.parents).difference(self._types, update.types)
+        if not strangers:
+            return
+        collected = DocumentState()
+        collected.apply(update)
+        for client, clock in strangers:
+            if not any(clock in state._deleted.get(client, ()) for state in (self, collected)):
+                raise Malformed(
+                    f"a struct names unit {clock} of client {client} as its parent, "
+                    "which is no shared type"
+                )
+
+    def _new_deletes(self, deletes: list[Range]) -> list[Range]:
+        new: list[Range] = []
+        for client, first, end in deletes:
+            ranges = self._deleted.get(client)
+            holes = ranges.missing(first, end) if ranges else [(first, end)]
+            new += [(client, *hole) for hole in holes]
+        return new
+
+    def _cut(self, update: Update, depth_max: int) -> bytes:
+        """The structs of an update without those, and without the parts of those, known here."""
+        known = {s.client: self.clocks.get(s.client, 0) for s in update.sections}
+        cut = read_update(get_update(update.data, state_vector.encode(known)), depth_max)
+        wanted = {s.client: (known[s.client], s.end) for s in update.sections}
+        for section in cut.sections:
+            if (section.first, section.end) != wanted[section.client]:
+                raise Malformed("an update repeats half of a character that is known already")
+        return cut.data[: cut.deletes_at]

@@ -1,0 +1,47 @@
+"""
+State vectors: how many units of each client's history somebody holds.
+
+Source of the format: Yjs, ``src/utils/encoding.js`` (``writeStateVector``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from syncroom.errors import Malformed
+from syncroom.protocol import varint
+
+CLOCK_MAX = 2**31 - 1
+"""Native implementations count units in 32 bits, signed in places."""
+
+StateVector = Mapping[int, int]
+
+
+def encode(vector: StateVector) -> bytes:
+    """The bytes of a state vector, clients in descending order as Yjs writes them."""
+    parts = [varint.encode(len(vector))]
+    for client in sorted(vector, reverse=True):
+        parts += (varint.encode(client), varint.encode(vector[client]))
+    return b"".join(parts)
+
+
+def decode(data: bytes) -> dict[int, int]:
+    """The state vector that some bytes hold; raises `Malformed`.
+
+    The announced count is compared with the bytes that are there before anything is made of it.
+    """
+    count, at = varint.decode(data, 0)
+    if count > (len(data) - at) // 2:
+        raise Malformed(f"a state vector announces {count} clients in {len(data)} bytes")
+    vector: dict[int, int] = {}
+    for _ in range(count):
+        client, at = varint.decode(data, at)
+        clock, at = varint.decode(data, at)
+        if clock > CLOCK_MAX:
+            raise Malformed(f"a state vector holds clock {clock}, above {CLOCK_MAX}")
+        if client in vector:
+            raise Malformed(f"a state vector names client {client} twice")
+        vector[client] = clock
+    if at != len(data):
+        raise Malformed(f"{len(data) - at} bytes follow a state vector")
+    return vector

@@ -1,0 +1,297 @@
+"""
+The vet: reads a Yjs update (format v1) whole, in Python, before native code may see it.
+
+What passes has honest counts, finite depth, UTF-8, known kinds of content, references that point
+back, and no trailing bytes. Whether it fits a document is decided from the `Update` it returns.
+It judges safety, never meaning: a permitted writer may delete everything.
+
+Source of the format: Yjs, ``INTERNALS.md`` and ``src/utils/encoding.js``; the kinds of content
+are numbered as in ``src/structs/Item.js``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from syncroom.errors import Malformed
+from syncroom.protocol import varint
+from syncroom.protocol.state_vector import CLOCK_MAX
+from syncroom.protocol.value import check_json, skip_any
+
+GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOC, SKIP = range(11)
+
+_XML_ELEMENT, _XML_HOOK, _XML_TEXT = 3, 5, 6
+"""The kinds of shared types: the first two carry a name, the last is the highest known."""
+
+Range = tuple[int, int, int]
+"""Client, first clock, clock after the last."""
+
+
+@dataclass(slots=True)
+class Section:
+    """What an update holds of one client: structs that follow each other without a hole."""
+
+    client: int
+    clocks: list[int]
+    """The first clock of each struct, and the clock after the last one."""
+    offsets: list[int]
+    """Where each struct starts in the update, and where the last one ends."""
+    needs: list[tuple[int, int, int]] = field(default_factory=list)
+    """(clock, client, unit): beyond that clock the section needs that unit of that client."""
+
+    @property
+    def first(self) -> int:
+        return self.clocks[0]
+
+    @property
+    def end(self) -> int:
+        return self.clocks[-1]
+
+
+@dataclass(slots=True)
+class Update:
+    """A vetted update: its bytes, and all that deciding about it takes."""
+
+    data: bytes
+    sections: list[Section]
+    deletes: list[Range]
+    """The delete set."""
+    deletes_at: int
+    """Where the delete set starts in the bytes."""
+    gone: list[Range]
+    """Structs that arrive deleted: collected, or without their content."""
+    types: list[tuple[int, int]]
+    """(client, clock) of the structs that are shared types: those alone can be parents."""
+    parents: list[tuple[int, int]]
+    """(client, clock) of what structs name as their parent."""
+
+
+def read_update(data: bytes, depth_max: int) -> Update:
+    """Vet an update.
+
+    Args:
+        data: the update, format v1.
+        depth_max: levels of nesting that a value inside may have.
+
+    Raises:
+        Malformed: the bytes are no update, or one that some implementation would choke on.
+    """
+    update = Update(data, [], [], 0, [], [], [])
+    count, at = varint.decode(data, 0)
+    if count * 3 > len(data):
+        raise Malformed(f"an update announces {count} clients in {len(data)} bytes")
+    seen: set[int] = set()
+    for _ in range(count):
+        at = _read_section(update, at, depth_max)
+        seen.add(update.sections[-1].client)
+    if len(seen) != count:
+        raise Malformed("an update names a client twice")
+    update.deletes_at = at
+    update.deletes, at = read_delete_set(data, at)
+    if at != len(data):
+        raise Malformed(f"{len(data) - at} bytes follow an update")
+    return update
+
+
+def _read_section(update: Update, at: int, depth_max: int) -> int:
+    data = update.data
+    count, at = varint.decode(data, at)
+    client, at = varint.decode(data, at)
+    clock, at = varint.decode(data, at)
+    if not 0 < count <= len(data) - at:
+        raise Malformed(f"a client's section announces {count} structs in {len(data) - at} bytes")
+    section = Section(client, [], [])
+    if clock:
+        section.needs.append((0, client, clock - 1))
+    for _ in range(count):
+        section.clocks.append(clock)
+        section.offsets.append(at)
+        kind = data[at] & 31 if at < len(data) else -1
+        if kind in (GC, SKIP):
+            if data[at] != kind:
+                raise Malformed("a collected struct carries the marks of a live one")
+            length, at = varint.decode(data, at + 1)
+        else:
+            length, at = _read_item(update, section, clock, at, depth_max)
+        if not 0 < length <= CLOCK_MAX - clock:
+            raise Malformed(f"a struct of {length} units starts at clock {clock}")
+        if kind == SKIP:
+            section.needs.append((clock, client, clock + length - 1))
+        elif kind in (GC, DELETED):
+            update.gone.append((client, clock, clock + length))
+        clock += length
+    section.clocks.append(clock)
+    section.offsets.append(at)
+    update.sections.append(section)
+    return at
+
+
+def _read_item(
+    update: Update, section: Section, clock: int, at: int, depth_max: int
+) -> tuple[int, int]:
+    """The length of an item in clock units, and the offset after it."""
+    data = update.data
+    if at >= len(data):
+        raise Malformed("the bytes end before a struct")
+    info = data[at]
+    at += 1
+    if info & 0x80:
+        _, at = _read_reference(section, clock, data, at)
+    if info & 0x40:
+        _, at = _read_reference(section, clock, data, at)
+    if not info & 0xC0:
+        is_root, at = varint.decode(data, at)
+        if is_root == 1:
+            _, at = varint.decode_text(data, at)
+        elif is_root == 0:
+            parent, at = _read_reference(section, clock, data, at)
+            update.parents.append(parent)
+        else:
+            raise Malformed(f"a struct says {is_root} where 1 names a root and 0 a parent")
+        if info & 0x20:
+            _, at = varint.decode_text(data, at)
+    if info & 31 == TYPE:
+        update.types.append((section.client, clock))
+    return _read_content(data, at, info & 31, depth_max)
+
+
+def _read_reference(
+    section: Section, clock: int, data: bytes, at: int
+) -> tuple[tuple[int, int], int]:
+    """The unit that a struct refers to: of its own client an earlier one."""
+    client, at = varint.decode(data, at)
+    unit, at = varint.decode(data, at)
+    if client != section.client:
+        section.needs.append((clock, client, unit))
+    elif unit >= clock:
+        raise Malformed(f"the struct at clock {clock} refers forward to {unit} of its own client")
+    return (client, unit), at
+
+
+def _read_content(data: bytes, at: int, kind: int, depth_max: int) -> tuple[int, int]:
+    """The length of some content in clock units, and the offset after it."""
+    if kind == STRING:
+        text, at = varint.decode_text(data, at)
+        return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2, at
+    if kind == ANY:
+        count, at = varint.decode(data, at)
+        if count > len(data) - at:
+            raise Malformed(f"{count} values are announced in {len(data) - at} bytes")
+        for _ in range(count):
+            at = skip_any(data, at, depth_max)
+        return count, at
+    if kind == DELETED:
+        return varint.decode(data, at)
+    if kind == FORMAT:
+        _, at = varint.decode_text(data, at)
+    if kind in (FORMAT, EMBED):
+        text, at = varint.decode_text(data, at)
+        check_json(text, depth_max)
+    elif kind == BINARY:
+        _, at = varint.decode_bytes(data, at)
+    elif kind == TYPE:
+        shared, at = varint.decode(data, at)
+        if shared > _XML_TEXT:
+            raise Malformed(f"a shared type has the unknown kind {shared}")
+        if shared in (_XML_ELEMENT, _XML_HOOK):
+            _, at = varint.decode_text(data, at)
+    elif kind == DOC:
+        _, at = varint.decode_text(data, at)
+        at = skip_any(data, at, depth_max)
+    else:
+        raise Malformed(f"content of kind {kind} is not accepted")
+    return 1, at
+
+
+def read_delete_set(data: bytes, at: int) -> tuple[list[Range], int]:
+    """The ranges of a delete set, and the offset after it; raises `Malformed`."""
+    count, at = varint.decode(data, at)
+    if count * 2 > len(data) - at:
+        raise Malformed(f"a delete set announces {count} clients in {len(data) - at} bytes")
+    ranges: list[Range] = []
+    seen: set[int] = set()
+    for _ in range(count):
+        client, at = varint.decode(data, at)
+        pieces, at = varint.decode(data, at)
+        if pieces * 2 > len(data) - at:
+            raise Malformed(f"a delete set announces {pieces} ranges in {len(data) - at} bytes")
+        seen.add(client)
+        for _ in range(pieces):
+            clock, at = varint.decode(data, at)
+            length, at = varint.decode(data, at)
+            if not 0 < length <= CLOCK_MAX - clock:
+                raise Malformed(f"a deletion of {length} units starts at clock {clock}")
+            ranges.append((client, clock, clock + length))
+    if len(seen) != count:
+        raise Malformed("a delete set names a client twice")
+    return ranges, at
+
+
+def encode_delete_set(ranges: list[Range]) -> bytes:
+    """The bytes of a delete set."""
+    by_client: dict[int, list[bytes]] = {}
+    for client, first, end in ranges:
+        by_client.setdefault(client, []).append(varint.encode(first) + varint.encode(end - first))
+    parts = [varint.encode(len(by_client))]
+    for client, pieces in by_client.items():
+        parts += (varint.encode(client), varint.encode(len(pieces)), *pieces)
+    return b"".join(parts)
+
+
+def prefix(update: Update, reached: dict[int, int]) -> bytes:
+    """The structs of an update that lie before given clocks, whole structs only, no deletions.
+
+    Args:
+        update: a vetted update.
+        reached: for each of its clients, the clock at which to stop.
+    """
+    parts = []
+    for section in update.sections:
+        stop = reached.get(section.client, 0)
+        kept = sum(end <= stop for end in section.clocks[1:])
+        if kept:
+            head = map(varint.encode, (kept, section.client, section.first))
+            parts.append(b"".join(head) + update.data[section.offsets[0] : section.offsets[kept]])
+    return varint.encode(len(parts)) + b"".join(parts)
+
+
+_NUMBER = rb"([\x80-\xff]{0,7}[\x00-\x7f])"
+_MATCH_KEYSTROKE = re.compile(
+    rb"\x01\x01" + _NUMBER * 2 + rb"(?:\x84" + _NUMBER * 2 + rb"|\xc4" + _NUMBER * 4 + rb")"
+    rb"([\x01-\x7f])([\x01-\x7f]+)\x00"
+).fullmatch
+
+Keystroke = tuple[bytes, int, bytes, int, "bytes | None", int, int]
+"""Client, clock, then client and clock of the unit to the left and of the one to the right (or
+None), then the length; clients as the bytes of their numbers, which a session knows of its own."""
+
+
+def read_keystroke(data: bytes) -> Keystroke | None:
+    """Recognise the commonest update: one struct of ASCII text behind a known unit, no deletion.
+
+    None means that `read_update` has to look, never that anything is wrong.
+    """
+    match = _MATCH_KEYSTROKE(data)
+    if match is None:
+        return None
+    client, clock, left, left_clock, left2, left2_clock, right, right_clock, size, text = (
+        match.groups()
+    )
+    if size[0] != len(text):
+        return None
+    if left is None:
+        number = _number(right_clock)
+        return client, _number(clock), left2, _number(left2_clock), right, number, len(text)
+    return client, _number(clock), left, _number(left_clock), None, 0, len(text)
+
+
+def _number(raw: bytes) -> int:
+    """The value of the bytes of one number, which are known to be whole."""
+    if len(raw) == 1:
+        return raw[0]
+    if len(raw) == 2:
+        return raw[0] & 127 | raw[1] << 7
+    if len(raw) == 3:
+        return raw[0] & 127 | (raw[1] & 127) << 7 | raw[2] << 14
+    return sum((byte & 127) << 7 * index for index, byte in enumerate(raw))

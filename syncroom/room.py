@@ -1,0 +1,164 @@
+"""
+One room: its documents, opened when somebody asks and unloaded when nobody has them open, and the
+participants that are here.
+
+A document is loaded once at a time, and served only when it was read back whole. One that could
+not be read is refused, never replaced by an empty one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from syncroom.apis.participants import Participants
+from syncroom.auth.paths import PARTICIPANTS_PATH, is_reserved
+from syncroom.document.document import Document
+from syncroom.document.log import merge
+from syncroom.document.maps import MapDocument
+from syncroom.errors import Damaged, Malformed, NotFound
+from syncroom.store.base import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from syncroom.document.document import Keep
+    from syncroom.document.peer import Peer
+    from syncroom.limits import Limits
+    from syncroom.store.base import Store, StoredDocument
+
+    InitialContent = Callable[[str, str], bytes | None]
+    """For a room and a path, the update that a new document begins with, or None."""
+
+_log = logging.getLogger("syncroom.room")
+
+
+def now_ms() -> int:
+    """The time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class Room:
+    """One room of a server. Lives on one event loop."""
+
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        limits: Limits,
+        *,
+        initial_content: InitialContent,
+        on_idle: Callable[[Room], None],
+    ) -> None:
+        self.name = name
+        self.documents: dict[str, Document] = {}
+        self.participants = Participants()
+        self._store = store
+        self._limits = limits
+        self._initial_content = initial_content
+        self._on_idle = on_idle
+        self._loop = asyncio.get_running_loop()
+        self._loads: dict[str, asyncio.Task[Document]] = {}
+
+    def find(self, path: str) -> Document | None:
+        """The document at a normalised path, if it takes no reading; raises `NotFound`."""
+        if path not in self.documents and is_reserved(path):
+            self._open_reserved(path)
+        return self.documents.get(path)
+
+    def load(self, path: str) -> asyncio.Task[Document]:
+        """Read the document at a path that `find` did not find.
+
+        However many ask, it is read once. The task raises `Damaged`, `Unavailable`.
+        """
+        if path not in self._loads:
+            self._loads[path] = self._loop.create_task(self._load(path))
+            self._loads[path].add_done_callback(partial(self._loaded, path))
+        return self._loads[path]
+
+    def join(self, document: Document, peer: Peer) -> None:
+        """Seat a peer at an open document."""
+        document.join(peer)
+        self.participants.join(peer.participant)
+
+    def leave(self, document: Document, peer: Peer) -> None:
+        """Unseat a peer; a document that nobody has open leaves memory after a while."""
+        document.leave(peer)
+        self.participants.leave(peer.participant)
+        if not document.peers:
+            self._unload_later(document)
+
+    async def _load(self, path: str) -> Document:
+        stored = await self._store.load(self.name, path)
+        if stored is None:
+            initial = self._initial_content(self.name, path)
+            if initial is not None:
+                record = Record(now_ms(), "", (), (initial,))
+                incarnation = secrets.token_hex(16)
+                stored = await self._store.create(self.name, path, incarnation, record)
+        incarnation = stored.incarnation if stored else secrets.token_hex(16)
+        document = self._document(path, incarnation)
+        if stored is not None:
+            await self._loop.run_in_executor(None, self._restore, document, stored)
+        self.documents[path] = document
+        self._unload_later(document)
+        return document
+
+    def _loaded(self, path: str, _: asyncio.Task[Document]) -> None:
+        del self._loads[path]
+        self._rest()
+
+    def _document(self, path: str, incarnation: str) -> Document:
+        keep: Keep = partial(self._store.append, self.name, path, incarnation)
+        document = Document(
+            path, incarnation, keep=keep, limits=self._limits, loop=self._loop, now_ms=now_ms
+        )
+        document.set_failure(self._store.failure)
+        return document
+
+    def _restore(self, document: Document, stored: StoredDocument) -> None:
+        try:
+            document.restore(merge([data for each in stored.records for data in each.updates]))
+        except (Malformed, ValueError) as error:
+            raise Damaged(
+                f"the document {document.path!r} of room {self.name!r} can't be read: {error}"
+            ) from error
+
+    def _open_reserved(self, path: str) -> None:
+        if path != PARTICIPANTS_PATH:
+            raise NotFound(f"there is no document {path!r}")
+        document = MapDocument(
+            path,
+            secrets.token_hex(16),
+            keep=None,
+            limits=self._limits,
+            loop=self._loop,
+            now_ms=now_ms,
+        )
+        self.participants.watch(document)
+        self.documents[path] = document
+        self._unload_later(document)
+
+    def _unload_later(self, document: Document) -> None:
+        self._loop.call_later(self._limits.idle_document_s, self._unload, document)
+
+    def _unload(self, document: Document) -> None:
+        if document.peers or self.documents.get(document.path) is not document:
+            return
+        if document.unsaved:
+            self._unload_later(document)
+            return
+        del self.documents[document.path]
+        if document.path == PARTICIPANTS_PATH:
+            self.participants.unwatch()
+        _log.debug("unloaded %r of room %r", document.path, self.name)
+        self._rest()
+
+    def _rest(self) -> None:
+        """Let the room itself be forgotten when nothing of it is in use."""
+        if not (self.documents or self._loads or len(self.participants)):
+            self._on_idle(self)

@@ -1,0 +1,76 @@
+"""All rooms of a server: found by name, made when first asked for, forgotten when idle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from syncroom.room import Room
+
+if TYPE_CHECKING:
+    from syncroom.document.document import Document
+    from syncroom.limits import Limits
+    from syncroom.room import InitialContent
+    from syncroom.store.base import DocumentInfo, Store
+
+
+def no_content(room: str, path: str) -> bytes | None:
+    """New documents begin empty."""
+    return None
+
+
+class Rooms:
+    """The rooms that one process owns.
+
+    Args:
+        store: where their documents are kept, open.
+        limits: the bounds of the server.
+        initial_content: for a room and a path, the Yjs update that a document begins with when
+            it is opened for the first time ever, or None.
+    """
+
+    def __init__(
+        self, store: Store, limits: Limits, initial_content: InitialContent = no_content
+    ) -> None:
+        self.limits = limits
+        self._store = store
+        self._initial_content = initial_content
+        self._rooms: dict[str, Room] = {}
+        store.on_failure = self._set_failure
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be written at present; None when all is well."""
+        return self._store.failure
+
+    def room(self, name: str) -> Room:
+        """The room of a name."""
+        if name not in self._rooms:
+            self._rooms[name] = Room(
+                name,
+                self._store,
+                self.limits,
+                initial_content=self._initial_content,
+                on_idle=self._forget,
+            )
+        return self._rooms[name]
+
+    async def documents(self, name: str) -> list[DocumentInfo]:
+        """The documents that a room has on disk, by path."""
+        return await self._store.documents(name)
+
+    async def flush(self) -> None:
+        """Return when everything that arrived is on disk; raises `Unavailable`."""
+        for document in self._open_documents():
+            document.flush()
+        await self._store.flush()
+
+    def _open_documents(self) -> list[Document]:
+        return [document for room in self._rooms.values() for document in room.documents.values()]
+
+    def _forget(self, room: Room) -> None:
+        if self._rooms.get(room.name) is room:
+            del self._rooms[room.name]
+
+    def _set_failure(self, reason: str | None) -> None:
+        for document in self._open_documents():
+            document.set_failure(reason)

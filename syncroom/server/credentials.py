@@ -1,0 +1,37 @@
+"""Where a request carries its token: header, query or subprotocol. It is never logged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PREFIXES = ("meshagent-room.", "syncroom.")
+
+
+def token_of(authorization: str | None, query: str, subprotocols: Iterable[str]) -> str | None:
+    """The token of a request, or None. The header wins over the query, and that over the rest."""
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() == "bearer":
+            return token.strip()
+    for token in parse_qs(query).get("token", []):
+        return token
+    for offered in subprotocols:
+        if is_token(offered):
+            return _bare(offered)
+    return None
+
+
+def is_token(subprotocol: str) -> bool:
+    """Whether an offered subprotocol is a token: bare, or after one of the known prefixes."""
+    return _bare(subprotocol).count(".") == 2
+
+
+def _bare(subprotocol: str) -> str:
+    for prefix in _PREFIXES:
+        if subprotocol.startswith(prefix):
+            return subprotocol[len(prefix) :]
+    return subprotocol

@@ -1,0 +1,87 @@
+"""REST, as far as a page needs it: what a room holds that the asker may read."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from syncroom.auth.participant import admit
+from syncroom.errors import Denied, NotFound, SyncroomError, Unauthenticated, Unavailable
+from syncroom.server.credentials import token_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from syncroom.auth.keys import Keyring
+    from syncroom.auth.participant import Participant
+    from syncroom.rooms import Rooms
+
+_STATUS: dict[type[SyncroomError], int] = {
+    Unauthenticated: 401,
+    Denied: 403,
+    NotFound: 404,
+    Unavailable: 503,
+}
+
+
+class Api:
+    """The REST endpoints of a server."""
+
+    def __init__(self, rooms: Rooms, keyring: Keyring) -> None:
+        self._rooms = rooms
+        self._keyring = keyring
+        self.routes = [
+            Route("/healthz", self._healthz),
+            Route("/readyz", self._readyz),
+            Route("/api/rooms/{room}/documents", self._documents),
+        ]
+
+    async def _healthz(self, _: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    async def _readyz(self, _: Request) -> JSONResponse:
+        failure = self._rooms.failure
+        if failure is None:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "failing", "reason": failure}, 503)
+
+    async def _documents(self, request: Request) -> JSONResponse:
+        room = request.path_params["room"]
+        participant = self._admit(request, room)
+        return JSONResponse(
+            {
+                "room": room,
+                "participant": {
+                    "id": participant.id,
+                    "name": participant.name,
+                    "role": participant.role,
+                },
+                "may_list_participants": participant.may_list_participants,
+                "documents": [
+                    {
+                        "path": info.path,
+                        "may_write": participant.may_write(info.path),
+                        "created_ms": info.created_ms,
+                        "changed_ms": info.changed_ms,
+                        "bytes": info.stored_bytes,
+                    }
+                    for info in await self._rooms.documents(room)
+                    if participant.may_read(info.path)
+                ],
+            }
+        )
+
+    def _admit(self, request: Request, room: str) -> Participant:
+        authorization = request.headers.get("authorization")
+        jwt = token_of(authorization, request.url.query, ())
+        return admit(jwt, room, self._keyring, time.time())
+
+
+async def answer_error(_: Request, error: Exception) -> JSONResponse:
+    """An error of ours as JSON."""
+    assert isinstance(error, SyncroomError)
+    body = {"error": {"code": error.code, "message": str(error)}}
+    return JSONResponse(body, _STATUS.get(type(error), 500))

@@ -1,0 +1,36 @@
+"""The page: files that were built from ``syncroom/web`` and travel in the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+
+DIST = Path(__file__).parents[2] / "web" / "dist"
+
+_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+async def _index(_: Request) -> Response:
+    return FileResponse(DIST / "index.html", headers=_HEADERS)
+
+
+def routes() -> list[BaseRoute]:
+    """The page and what it loads."""
+    assets = StaticFiles(directory=DIST / "assets", check_dir=False)
+    return [Route("/", _index), Mount("/assets", assets)]

@@ -1,0 +1,112 @@
+"""
+One process, one port, one data folder: everything put together, and run until a signal comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from functools import partial
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from syncroom.errors import Misconfigured
+from syncroom.rooms import Rooms, no_content
+from syncroom.server.app import create_app
+from syncroom.server.gate import Gate
+from syncroom.server.websocket import WebSocketProtocol
+from syncroom.store.keys import KeyFile
+from syncroom.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from syncroom.room import InitialContent
+    from syncroom.settings import Settings
+
+_DRAIN_S = 10
+
+
+def run(
+    settings: Settings,
+    *,
+    announce: Callable[[str], None],
+    initial_content: InitialContent = no_content,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then put everything on disk; raises `Misconfigured`.
+
+    Args:
+        settings: the settings.
+        announce: called with the server's URL once connections are taken.
+        initial_content: what new documents begin with.
+    """
+    asyncio.run(_serve(settings, announce, initial_content))
+
+
+async def _serve(
+    settings: Settings, announce: Callable[[str], None], initial_content: InitialContent
+) -> None:
+    secret = settings.secret.get_secret_value() if settings.secret is not None else None
+    keyring = KeyFile(settings.data_dir).keyring(secret)
+    store = SqliteStore(settings.data_dir, commit_pause_s=settings.limits.commit_pause_s)
+    await store.open()
+    try:
+        with _listen(settings) as listener:
+            rooms = Rooms(store, settings.limits, initial_content)
+            config = uvicorn.Config(
+                create_app(rooms, keyring),
+                ws=partial(WebSocketProtocol, Gate(rooms, keyring)),  # type: ignore[arg-type]
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                backlog=settings.limits.backlog,
+                timeout_graceful_shutdown=_DRAIN_S,
+            )
+            await _Server(config, partial(announce, _url(listener))).serve(sockets=[listener])
+    finally:
+        await store.close()
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, and ends with the exit code 0 when it was told to end."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for each in signals:
+            loop.add_signal_handler(each, self.handle_exit, each, None)
+        try:
+            yield
+        finally:
+            for each in signals:
+                loop.remove_signal_handler(each)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server(
+            (settings.host, settings.port), family=family, backlog=settings.limits.backlog
+        )
+    except OSError as error:
+        raise Misconfigured(
+            f"can't listen on {settings.host} port {settings.port}: {error.strerror}"
+        ) from None
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,266 @@
+"""
+WebSockets below the per-message API: a protocol class for uvicorn on the sans-I/O core of
+`websockets`.
+
+Whole masked binary frames, which is nearly all there is, are taken apart here and handed to the
+session in the call that received them. Every other frame, the handshake and the closing go the
+library's own way. Sessions write frames that are encoded already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.speedups import apply_mask
+
+from syncroom.errors import LimitExceeded, Malformed, SyncroomError
+from syncroom.server.credentials import is_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+    from websockets.typing import Subprotocol
+
+    from syncroom.server.gate import Gate
+    from syncroom.sessions.connection import Session
+
+_core_log = logging.getLogger("syncroom.server.websocket.core")
+_core_log.setLevel(logging.WARNING)  # below that it writes headers and frames: tokens, content
+
+_CLOSE_S = 2.0
+"""A client that does not answer a close frame in that time is cut off."""
+
+_TICKS_SILENT_MAX = 2
+"""Whole intervals between pings without a byte, after which a client counts as gone."""
+
+_PING = b"\x89\0"
+_WHOLE_BINARY = 0x82
+_HEAD_BYTES_MIN = 6
+"""Of a client's frame: two bytes, and the mask."""
+
+
+class WebSocketProtocol(asyncio.Protocol):
+    """One connection, from its handshake on; to its session it is the `Connection`."""
+
+    write: Callable[[bytes], None]
+
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+    ) -> None:
+        self.session: Session | None = None
+        self.is_open = False
+        self._gate = gate
+        self._limits = gate.limits
+        self._server_connections = server_state.connections
+        self._loop = asyncio.get_running_loop()
+        self._core = ServerProtocol(
+            select_subprotocol=_select_subprotocol,
+            max_size=gate.limits.message_bytes_max,
+            logger=_core_log,
+        )
+        self._partial = bytearray()
+        """The beginning of a frame whose rest is still to come."""
+        self._partial_wants = 0
+        self._fragments: list[bytes] = []
+        self._ticks_silent = 0
+        self._timer: asyncio.TimerHandle | None = None
+        """For the next step of an end: to close what is dismissed, to cut off what is closed."""
+        self._stall: asyncio.TimerHandle | None = None
+
+    # What asyncio and uvicorn call
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.write = transport.write
+        transport.set_write_buffer_limits(high=self._limits.outbox_bytes_max)
+        self._server_connections.add(self)  # type: ignore[arg-type]  # it names its own classes
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        for timer in (self._timer, self._stall):
+            if timer is not None:
+                timer.cancel()
+        self._server_connections.discard(self)  # type: ignore[arg-type]
+        self._gate.connections.discard(self)
+        self._gate.refused.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._ticks_silent = 0
+        if not self.is_open:
+            self._feed(data)
+            return
+        if self._partial:
+            self._partial += data
+            if len(self._partial) < self._partial_wants:
+                return
+            data = bytes(self._partial)
+            self._partial.clear()
+        at, size = 0, len(data)
+        while size - at >= _HEAD_BYTES_MIN and self.is_open:
+            length, mask_at = data[at + 1] & 127, at + 2
+            if length == 126:
+                mask_at += 2
+                length = int.from_bytes(data[at + 2 : mask_at], "big")
+            elif length == 127:
+                mask_at += 8
+                length = int.from_bytes(data[at + 2 : mask_at], "big")
+            end = mask_at + 4 + length
+            if mask_at <= size and length > self._limits.message_bytes_max:
+                self._refuse_size(length)
+                return
+            if end > size:
+                self._partial_wants = end - at if mask_at <= size else 0
+                break
+            session = self.session
+            if data[at] == _WHOLE_BINARY and data[at + 1] > 127 and session is not None:
+                session.receive(apply_mask(data[mask_at + 4 : end], data[mask_at : mask_at + 4]))
+            else:
+                self._feed(data[at:end])
+            at = end
+        if at < size:
+            self._partial += data[at:]
+
+    def eof_received(self) -> None:
+        """Let the transport close."""
+
+    def pause_writing(self) -> None:
+        if self.session is not None:
+            self.session.pause()
+        self._watch_stall()
+
+    def resume_writing(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+        if self.session is not None:
+            self.session.resume()
+
+    def shutdown(self) -> None:
+        """Called for every connection when the server stops."""
+        self.hold()
+        self._gate.drain()
+
+    # What the gate and sessions call
+
+    def tick(self) -> None:
+        """Keep the connection alive, or find that it is dead."""
+        self._ticks_silent += 1
+        if self._ticks_silent > _TICKS_SILENT_MAX:
+            self._transport.abort()
+        elif self.session is not None:
+            self.session.keep_alive()
+            self.write(_PING)
+
+    def hold(self) -> None:
+        self._transport.pause_reading()
+
+    def release(self) -> None:
+        self._transport.resume_reading()
+
+    def close(self, code: int, reason: str) -> None:
+        self._leave()
+        if self._core.state is not State.OPEN:
+            self._transport.close()
+            return
+        self._core.send_close(code, reason.encode()[:120].decode(errors="ignore"))
+        self.write(b"".join(self._core.data_to_send()))
+        self._partial.clear()
+        self.release()
+        self._again(_CLOSE_S, self._transport.abort)
+
+    def dismiss(self, code: int, reason: str) -> None:
+        self._leave()
+        if len(self._gate.refused) >= self._limits.refusals_max:
+            self.close(code, reason)
+            return
+        self._gate.refused.add(self)
+        self.hold()
+        self._again(self._limits.refusal_s, self.close, code, reason)
+
+    # Inside
+
+    def _leave(self) -> None:
+        self.is_open = False
+        if self.session is not None:
+            self.session.end()
+
+    def _again(self, delay_s: float, step: Callable[..., None], *args: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(delay_s, step, *args)
+
+    def _feed(self, data: bytes) -> None:
+        """Let the library read: the handshake, control frames, fragments, what breaks the rules."""
+        self._core.receive_data(data)
+        for event in self._core.events_received():
+            if isinstance(event, Request):
+                self._shake_hands(event)
+            elif self.is_open and isinstance(event, Frame):
+                self._take_frame(event)
+        output = b"".join(self._core.data_to_send())
+        if output:
+            self.write(output)
+        if self._core.state is not State.OPEN:
+            self._leave()
+            if self._core.close_rcvd is not None or self._core.parser_exc is not None:
+                self._transport.close()
+
+    def _shake_hands(self, request: Request) -> None:
+        if self._gate.knows(request.path):
+            response = self._core.accept(request)
+        else:
+            response = self._core.reject(404, "There is no WebSocket endpoint at this path.\n")
+        self._core.send_response(response)
+        self.write(b"".join(self._core.data_to_send()))
+        if self._core.state is State.OPEN:
+            self.is_open = True
+            self._gate.connections.add(self)
+            self._gate.connect(self, request)
+        else:
+            self._transport.close()
+
+    def _take_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.TEXT:
+            self._fail(Malformed("a text frame came, messages are binary"))
+        elif frame.opcode in (Opcode.BINARY, Opcode.CONT):
+            self._fragments.append(bytes(frame.data))
+            if frame.fin and self.session is not None:
+                message, self._fragments = b"".join(self._fragments), []
+                self.session.receive(message)
+
+    def _refuse_size(self, length: int) -> None:
+        allowed = self._limits.message_bytes_max
+        self._fail(LimitExceeded(f"a message has {length} bytes, {allowed} are allowed"))
+
+    def _fail(self, error: SyncroomError) -> None:
+        if self.session is not None:
+            self.session.fail(error)
+
+    def _watch_stall(self) -> None:
+        unsent = self._transport.get_write_buffer_size()
+        delay_s = self._limits.outbox_stalled_s_max
+        self._stall = self._loop.call_later(delay_s, self._check_stall, unsent)
+
+    def _check_stall(self, unsent: int) -> None:
+        if self._transport.get_write_buffer_size() >= unsent:
+            self._transport.abort()
+        else:
+            self._watch_stall()
+
+
+def _select_subprotocol(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """Browsers want the subprotocol back that they offered: here, the one that is the token."""
+    return next((each for each in offered if is_token(each)), None)

@@ -1,0 +1,86 @@
+"""What a session knows of its socket, and how a socket is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from syncroom.errors import (
+    Damaged,
+    Denied,
+    LimitExceeded,
+    Malformed,
+    NotFound,
+    SyncroomError,
+    Unauthenticated,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CLOSE_RESTART = 1012
+CLOSE_INTERNAL = 1011
+
+_CLOSE_CODES: dict[type[SyncroomError], int] = {
+    Unauthenticated: 4401,
+    Denied: 4403,
+    NotFound: 4404,
+    Malformed: 1007,
+    LimitExceeded: 1009,
+    Unavailable: 1013,
+    Damaged: 1013,
+}
+
+
+def close_code(error: SyncroomError) -> int:
+    """The WebSocket close code for an error.
+
+    Providers give up for good on 4400 - 4499 and try again later on everything else.
+    """
+    return _CLOSE_CODES.get(type(error), CLOSE_INTERNAL)
+
+
+class Session(Protocol):
+    """One client on one connection."""
+
+    def receive(self, message: bytes) -> None:
+        """Take one binary message."""
+
+    def fail(self, error: SyncroomError) -> None:
+        """Answer what the connection could not make a message of, and end."""
+
+    def keep_alive(self) -> None:
+        """Send something, however little."""
+
+    def pause(self) -> None:
+        """The client reads slower than it is sent to."""
+
+    def resume(self) -> None:
+        """The client has read most of what it was sent."""
+
+    def end(self) -> None:
+        """The connection is lost or about to be closed; called once or more."""
+
+
+class Connection(Protocol):
+    """One WebSocket."""
+
+    write: Callable[[bytes], None]
+    """Send frames that are encoded already."""
+
+    session: Session | None
+
+    is_open: bool
+    """False once it is lost, or about to be closed."""
+
+    def hold(self) -> None:
+        """Read nothing more for the time being."""
+
+    def release(self) -> None:
+        """Read on."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame and end the connection."""
+
+    def dismiss(self, code: int, reason: str) -> None:
+        """Close for good after a while, in which nothing is read: some clients dial at once."""

@@ -1,0 +1,270 @@
+"""
+Sessions that speak y-protocols: y-websocket 1 - 3, @y/websocket 4, the pycrdt Provider.
+
+One socket has one document open. The client asks first (sync step 1); the answer brings the
+document, the question what the server lacks, and everybody's presence. Where something is not
+permitted the client is told by y-protocols' own message, once, and stays: only a bad token, a
+document that it may not read and bytes that make no sense end the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from syncroom.auth.participant import admit
+from syncroom.auth.paths import normalise
+from syncroom.document.document import Outcome
+from syncroom.errors import Denied, SyncroomError, Unauthenticated, Unavailable
+from syncroom.protocol import state_vector, yjs
+from syncroom.protocol.frame import binary_frame
+from syncroom.sessions.connection import CLOSE_INTERNAL, CLOSE_RESTART, close_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from syncroom.auth.keys import Keyring
+    from syncroom.auth.participant import Participant
+    from syncroom.document.document import Document
+    from syncroom.document.peer import Wire
+    from syncroom.room import Room
+    from syncroom.rooms import Rooms
+    from syncroom.sessions.connection import Connection
+
+_log = logging.getLogger("syncroom.sessions.yjs")
+
+_SHORT = 122
+"""Updates up to this length have a frame and a message of one length byte each."""
+
+_HEADS = [bytes((0x82, size + 3, yjs.SYNC, yjs.UPDATE, size)) for size in range(_SHORT + 1)]
+
+
+class YjsWire:
+    """Frames with y-protocols messages."""
+
+    def updates(self, updates: Sequence[bytes]) -> bytes:
+        return b"".join(
+            [
+                _HEADS[len(data)] + data if len(data) <= _SHORT else binary_frame(yjs.update(data))
+                for data in updates
+            ]
+        )
+
+    def answer(self, update: bytes) -> bytes:
+        return binary_frame(yjs.step_2(update))
+
+    def presence(self, entries: bytes) -> bytes:
+        return binary_frame(yjs.presence(entries))
+
+
+_WIRE = YjsWire()
+_KEEPALIVE = binary_frame(yjs.KEEPALIVE)
+
+
+def connect(
+    connection: Connection,
+    room_name: str,
+    path: str,
+    jwt: str | None,
+    rooms: Rooms,
+    keyring: Keyring,
+) -> None:
+    """Seat a new connection at a document, or refuse it before anything is loaded."""
+    try:
+        participant = admit(jwt, room_name, keyring, time.time())
+        path = normalise(path, bytes_max=rooms.limits.path_bytes_max)
+        if not participant.may_read(path):
+            raise Denied("the token does not permit to open this document")
+        room = rooms.room(room_name)
+        document = room.find(path)
+    except SyncroomError as error:
+        refuse(connection, error)
+        return
+    seat = partial(YjsSession, connection, room, participant, participant.may_write(path))
+    if document is not None:
+        seat(document)
+        return
+    connection.hold()
+    room.load(path).add_done_callback(partial(_seat_loaded, connection, seat))
+
+
+def refuse(connection: Connection, error: SyncroomError) -> None:
+    """Tell why, and close with the code for it."""
+    _log.info("refused a client: %s", error)
+    connection.write(binary_frame(yjs.denied(str(error))))
+    connection.dismiss(close_code(error), str(error))
+
+
+def _seat_loaded(
+    connection: Connection,
+    seat: Callable[[Document], YjsSession],
+    loading: asyncio.Task[Document],
+) -> None:
+    if not connection.is_open:
+        return
+    if loading.cancelled():
+        connection.close(CLOSE_RESTART, "the server restarts")
+        return
+    error = loading.exception()
+    if error is None:
+        seat(loading.result())
+        connection.release()
+    elif isinstance(error, SyncroomError):
+        _log.error("a document could not be loaded: %s", error)
+        refuse(connection, error)
+    else:
+        fail(connection, error)
+
+
+class YjsSession:
+    """One socket, one document, one participant. It is a `Session` and a `Peer`."""
+
+    wire: Wire = _WIRE
+
+    def __init__(
+        self,
+        connection: Connection,
+        room: Room,
+        participant: Participant,
+        may_write: bool,
+        document: Document,
+    ) -> None:
+        self.participant = participant
+        self.client_id: int | None = None
+        self.client_bytes = b""
+        self._connection = connection
+        self._room = room
+        self._document = document
+        self._may_write = may_write
+        self._write = connection.write
+        self._is_greeted = False
+        self._has_asked = False
+        """Whether an answer to our sync step 1 is on its way."""
+        self._is_told = False
+        """Whether the client knows that what it writes is not accepted."""
+        self._lag_vector: bytes | None = None
+        """While the client reads too slowly: the state vector up to which it was sent all."""
+        self._expiry = _expire_later(self, participant.expires_at)
+        room.join(document, self)
+        connection.session = self
+
+    def receive(self, message: bytes) -> None:
+        """Take one frame, which may hold several messages."""
+        try:
+            if message[:2] == b"\0\2" and len(message) > 3 and message[2] == len(message) - 3:
+                self._update(message[3:], live=True)
+                return
+            for kind, step, body in yjs.read_messages(message):
+                if kind == yjs.AWARENESS:
+                    self._document.present(self, body)
+                elif kind == yjs.QUERY_AWARENESS:
+                    self.deliver(self._document.everyone(self))
+                elif step == yjs.STEP_1:
+                    self._answer(body)
+                else:
+                    self._update(body, live=step == yjs.UPDATE)
+        except SyncroomError as error:
+            self.fail(error)
+        except Exception as error:
+            self.end()
+            fail(self._connection, error)
+
+    def fail(self, error: SyncroomError) -> None:
+        """Leave the document, and refuse the client."""
+        self.end()
+        refuse(self._connection, error)
+
+    def deliver(self, data: bytes) -> None:
+        """Send what others did, unless the client lags: then one diff comes later."""
+        if self._lag_vector is None:
+            self._write(data)
+
+    def keep_alive(self) -> None:
+        """Send a message: providers close what was silent for 30 s."""
+        self.deliver(_KEEPALIVE)
+
+    def resync(self) -> None:
+        """Ask for what was refused while the disk failed."""
+        if self._may_write and self._is_told:
+            self._is_told = False
+            self._ask()
+
+    def pause(self) -> None:
+        """Remember from where on the client lags."""
+        self._lag_vector = self._document.vector()
+
+    def resume(self) -> None:
+        """Send what the client missed, as one update."""
+        vector, self._lag_vector = self._lag_vector, None
+        if vector is not None:
+            document = self._document
+            self._write(document.answer(self.wire, vector) + document.everyone(self))
+
+    def end(self) -> None:
+        """Leave the document."""
+        if self._connection.session is self:
+            self._connection.session = None
+            if self._expiry is not None:
+                self._expiry.cancel()
+            self._room.leave(self._document, self)
+
+    def _answer(self, vector: bytes) -> None:
+        """Answer sync step 1; the first time with our own question and everybody's presence."""
+        clocks = state_vector.decode(vector)
+        if self._lag_vector is not None:
+            self._lag_vector = vector
+            return
+        document = self._document
+        answer = document.answer(self.wire, vector)
+        if not self._is_greeted:
+            self._is_greeted = True
+            if self._may_write:
+                self._has_asked = True
+                answer += binary_frame(yjs.step_1(document.vector()))
+            elif document.lacks(clocks):
+                self._tell("this document is read only for you: what you changed is not saved")
+            answer += document.everyone(self)
+        self._write(answer)
+
+    def _update(self, data: bytes, *, live: bool) -> None:
+        if not self._may_write:
+            self._tell("this document is read only for you: what you change is not saved")
+            return
+        if not live:
+            self._has_asked = False
+        try:
+            outcome = self._document.accept(self, data, live=live)
+        except (Denied, Unavailable) as error:
+            self._tell(str(error))
+            return
+        if outcome is Outcome.GAP and live and not self._has_asked:
+            self._ask()
+
+    def _ask(self) -> None:
+        self._has_asked = True
+        self._write(binary_frame(yjs.step_1(self._document.vector())))
+
+    def _tell(self, reason: str) -> None:
+        """Say once that something was not accepted."""
+        if not self._is_told:
+            self._is_told = True
+            self._write(binary_frame(yjs.denied(reason)))
+
+
+def fail(connection: Connection, error: BaseException) -> None:
+    """Close after a fault of our own, under an id that stands in the log beside the details."""
+    incident = secrets.token_hex(4)
+    _log.error("incident %s", incident, exc_info=error)
+    connection.close(CLOSE_INTERNAL, f"internal error, incident {incident}")
+
+
+def _expire_later(session: YjsSession, expires_at: float | None) -> asyncio.TimerHandle | None:
+    if expires_at is None:
+        return None
+    error = Unauthenticated("the token has expired")
+    delay = max(0.0, expires_at - time.time())
+    return asyncio.get_running_loop().call_later(delay, session.fail, error)
