@@ -97,14 +97,18 @@ class _Server(uvicorn.Server):
 
 def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # asyncio turns Nagle's algorithm off only where the socket says that it is TCP
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server(
-            (settings.host, settings.port), family=family, backlog=settings.limits.backlog
-        )
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(settings.limits.backlog)
     except OSError as error:
+        listener.close()
         raise Misconfigured(
-            f"can't listen on {settings.host} port {settings.port}: {error.strerror}"
+            f"can't listen on {settings.host} port {settings.port}: {error.strerror or error}"
         ) from None
+    return listener
 
 
 def _url(listener: socket.socket) -> str:
