@@ -2,8 +2,8 @@
 Signed JSON: three parts of base64url joined by dots, signed with HMAC-SHA256 and nothing else.
 
 There is one spelling of a signed object and no second reading of it: other algorithms, critical
-headers, duplicate keys, padding, stray bits, infinite numbers and over-long text are refused, and
-nothing is trusted before `SignedObject.is_signed_with` says so.
+headers, duplicate keys, padding, stray bits, infinite numbers, halves of surrogate pairs, deep
+nesting and over-long text are refused, and nothing is trusted before `is_signed_with` says so.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _ALGORITHM = "HS256"
 _HMAC = HMACAlgorithm(HMACAlgorithm.SHA256)
 _BYTES_MAX = Limits().token_bytes_max
+_DEPTH_MAX = Limits().value_depth_max
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ def _object(octets: bytes, part: str) -> dict[str, JsonValue]:
             parse_float=_finite,
             parse_constant=_finite,
         )
+        _check(value)
     except (ValueError, RecursionError):
         raise Unauthenticated(f"the token's {part} is not valid JSON") from None
     if not isinstance(value, dict):
@@ -113,3 +115,15 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError("numbers must be finite")
     return number
+
+
+def _check(value: JsonValue, depth: int = 0) -> None:
+    """Raise `ValueError` for what is nested too deeply, and for text that is not Unicode."""
+    if depth > _DEPTH_MAX:
+        raise ValueError("nested too deeply")
+    if isinstance(value, str):
+        value.encode()  # an escaped half of a surrogate pair is JSON, but no text
+    elif isinstance(value, dict):
+        value = [*value, *value.values()]
+    for each in value if isinstance(value, list) else ():
+        _check(each, depth + 1)
