@@ -1,0 +1,157 @@
+/** The middle of the page: one document with its state, the people in it, and the editor. */
+
+import type { Participant } from "./api";
+import { colourOf } from "./colours";
+import { byId } from "./dom";
+import { Editor, TEXT_NAME } from "./editor";
+import { Link, type LinkState } from "./link";
+import { peopleIn } from "./people";
+import { showHere } from "./peopleview";
+import { splitPath } from "./paths";
+import { SaveState } from "./savestate";
+
+export interface Request {
+  readonly room: string;
+  readonly token: string;
+  readonly path: string;
+  readonly mayWrite: boolean;
+  readonly me: Participant;
+}
+
+export class Pane {
+  readonly #head = byId("document-head", HTMLElement);
+  readonly #folder = byId("document-folder", HTMLSpanElement);
+  readonly #name = byId("document-name", HTMLSpanElement);
+  readonly #readOnly = byId("read-only", HTMLSpanElement);
+  readonly #here = byId("here", HTMLUListElement);
+  readonly #notice = byId("notice", HTMLParagraphElement);
+  readonly #place = byId("editor", HTMLDivElement);
+  readonly #message = byId("message", HTMLDivElement);
+  readonly #messageTitle = byId("message-title", HTMLHeadingElement);
+  readonly #messageText = byId("message-text", HTMLParagraphElement);
+  readonly #saveState = new SaveState();
+
+  /** Called when the server does not take what was written here. */
+  readonly #onUnwanted: () => void;
+
+  #request: Request | null = null;
+  #link: Link | null = null;
+  #editor: Editor | null = null;
+
+  #lasting = "";
+
+  constructor(onUnwanted: () => void) {
+    this.#onUnwanted = onUnwanted;
+  }
+
+  get path(): string | null {
+    return this.#request?.path ?? null;
+  }
+
+  get hasUnsaved(): boolean {
+    return this.#link?.state.unsaved ?? false;
+  }
+
+  open(request: Request): void {
+    this.close();
+    this.#request = request;
+    const [folder, name] = splitPath(request.path);
+    this.#folder.textContent = folder;
+    this.#name.textContent = name;
+    this.#head.hidden = false;
+    this.#message.hidden = true;
+    this.#place.hidden = false;
+    this.#readOnly.hidden = request.mayWrite;
+    const link = new Link(request.room, request.path, request.token, (state) => {
+      if (link === this.#link) this.#follow(state);
+    });
+    this.#link = link;
+    this.#editor = new Editor(this.#place, link, request.path);
+    this.#join(link, request.me);
+    this.#saveState.show(link.state, request.mayWrite);
+    link.open();
+  }
+
+  close(): void {
+    this.#editor?.close();
+    this.#link?.close();
+    this.#editor = null;
+    this.#link = null;
+    this.#request = null;
+    this.note("");
+    this.#head.hidden = true;
+    this.#place.hidden = true;
+  }
+
+  /** What the page shows where no document can be shown. */
+  explain(title: string, text: string): void {
+    this.#messageTitle.textContent = title;
+    this.#messageText.textContent = text;
+    this.#message.hidden = false;
+    this.#place.hidden = true;
+  }
+
+  /** A sentence that stays above the document, which stays readable. */
+  note(text: string): void {
+    this.#lasting = text;
+    this.#tell("");
+  }
+
+  /** The server said what this participant may do with the document that is open. */
+  allow(mayWrite: boolean): void {
+    const request = this.#request;
+    if (request === null || mayWrite || !request.mayWrite) return;
+    const isLost = this.hasUnsaved;
+    // Reopened, because what the server did not take would show here and nowhere else.
+    this.open({ ...request, mayWrite });
+    if (isLost) this.note("This document is read only for you. What you typed was not kept.");
+  }
+
+  focus(): void {
+    this.#editor?.focus();
+  }
+
+  #join(link: Link, me: Participant): void {
+    const { awareness } = link.provider;
+    const colour = colourOf(me.id);
+    // The server writes id, name and role itself; the colours are for other y-codemirror editors.
+    awareness.setLocalStateField("user", { ...me, color: colour, colorLight: `${colour}33` });
+    const show = (): void => showHere(this.#here, peopleIn(awareness), me.id);
+    awareness.on("change", show);
+    show();
+  }
+
+  #follow(state: LinkState): void {
+    const request = this.#request;
+    if (request === null) return;
+    const isRefused = state.phase === "refused";
+    this.#saveState.show(state, request.mayWrite);
+    if (this.#editor !== null) {
+      this.#editor.editable = request.mayWrite && state.loaded && !isRefused;
+    }
+    if (isRefused && !state.loaded) {
+      this.explain("The server does not open this document", state.reason ?? "");
+    } else if (state.phase === "connected" || isRefused) {
+      this.#message.hidden = true;
+      this.#place.hidden = false;
+      this.#tell(state.reason ?? this.#otherContent());
+      if (state.reason !== null && !isRefused) this.#onUnwanted();
+    }
+  }
+
+  #tell(text: string): void {
+    const told = [this.#lasting, text].filter((one) => one !== "").join(" ");
+    if (told !== this.#notice.textContent) this.#notice.textContent = told;
+    this.#notice.hidden = told === "";
+  }
+
+  /** Other editors may keep their content under other names, which this page does not show. */
+  #otherContent(): string {
+    const doc = this.#link?.doc;
+    if (doc === undefined || doc.getText(TEXT_NAME).length > 0) return "";
+    const others = [...doc.share.keys()].filter((name) => name !== TEXT_NAME);
+    if (others.length === 0) return "";
+    const names = others.map((name) => `“${name}”`).join(", ");
+    return `This page edits the text named “${TEXT_NAME}”. This document also holds ${names}.`;
+  }
+}
