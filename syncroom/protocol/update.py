@@ -22,7 +22,8 @@ from syncroom.protocol.value import check_json, skip_any
 GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOC, SKIP = range(11)
 
 _XML_ELEMENT, _XML_HOOK, _XML_TEXT = 3, 5, 6
-"""The kinds of shared types: the first two carry a name, the last is the highest known."""
+"""Kinds of shared types. An element carries a name. Of a hook the implementations disagree whether
+it does, so that they would read what follows as different things; the text's is the highest."""
 
 Range = tuple[int, int, int]
 """Client, first clock, clock after the last."""
@@ -191,10 +192,11 @@ def _read_content(data: bytes, at: int, kind: int, depth_max: int) -> tuple[int,
     elif kind == BINARY:
         _, at = varint.decode_bytes(data, at)
     elif kind == TYPE:
-        shared, at = varint.decode(data, at)
-        if shared > _XML_TEXT:
-            raise Malformed(f"a shared type has the unknown kind {shared}")
-        if shared in (_XML_ELEMENT, _XML_HOOK):
+        shared = data[at] if at < len(data) else -1
+        if not 0 <= shared <= _XML_TEXT or shared == _XML_HOOK:
+            raise Malformed(f"a shared type of kind {shared} is not accepted")
+        at += 1
+        if shared == _XML_ELEMENT:
             _, at = varint.decode_text(data, at)
     elif kind == DOC:
         _, at = varint.decode_text(data, at)

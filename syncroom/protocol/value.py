@@ -17,6 +17,9 @@ from syncroom.protocol import varint
 _FIXED_BYTES = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}
 """undefined, null, float32, float64, bigint, false, true."""
 
+_DIGITS_MAX = 300
+"""Integers of more digits soon leave the range of a float, and then strict parsers refuse them."""
+
 
 def skip_any(data: bytes, at: int, depth_max: int) -> int:
     """The offset after the value at an offset; raises `Malformed`."""
@@ -69,7 +72,13 @@ def _skip_signed(data: bytes, at: int) -> int:
 def check_json(text: str, depth_max: int) -> object:
     """The value of a JSON text; raises `Malformed` for what a strict parser would refuse."""
     try:
-        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(
+            text,
+            object_pairs_hook=_distinct,
+            parse_constant=_refuse,
+            parse_float=_finite,
+            parse_int=int if len(text) < _DIGITS_MAX else _short_integer,
+        )
         if "\\u" in text:
             # half of a surrogate pair can be escaped in JSON, and strict parsers refuse it
             json.dumps(value, ensure_ascii=False).encode()
@@ -82,6 +91,20 @@ def check_json(text: str, depth_max: int) -> object:
 
 def _refuse(name: str) -> None:
     raise ValueError(name)
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object, none of whose values is hidden behind another of the same name."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return value
+
+
+def _short_integer(text: str) -> int:
+    if len(text) > _DIGITS_MAX:
+        raise ValueError("an integer is larger than a float can be")
+    return int(text)
 
 
 def _finite(text: str) -> float:
