@@ -50,7 +50,7 @@ class Gate:
         offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol")).split(",")
         authorization = request.headers.get("Authorization")
         jwt = token_of(authorization, query, [each.strip() for each in offered])
-        yjs.connect(connection, unquote(room), unquote(path), jwt, self._rooms, self._keyring)
+        yjs.connect(connection, _decode(room), _decode(path), jwt, self._rooms, self._keyring)
 
     def drain(self) -> None:
         """Put everything that arrived on disk, then close every connection."""
@@ -72,3 +72,8 @@ class Gate:
         for connection in list(self.connections):
             connection.tick()
         self._tick_later()
+
+
+def _decode(part: str) -> str:
+    """A part of a URL as text; bytes that are none stay visible, and no path may hold them."""
+    return unquote(part, errors="surrogateescape")

@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING
 from syncroom.auth.participant import admit
 from syncroom.auth.paths import normalise
 from syncroom.document.document import Outcome
-from syncroom.errors import Denied, SyncroomError, Unauthenticated, Unavailable
+from syncroom.errors import (
+    Denied,
+    Malformed,
+    NotFound,
+    SyncroomError,
+    Unauthenticated,
+    Unavailable,
+)
 from syncroom.protocol import state_vector, yjs
 from syncroom.protocol.frame import binary_frame
 from syncroom.sessions.connection import CLOSE_INTERNAL, CLOSE_RESTART, close_code
@@ -76,7 +83,7 @@ def connect(
     """Seat a new connection at a document, or refuse it before anything is loaded."""
     try:
         participant = admit(jwt, room_name, keyring, time.time())
-        path = normalise(path, bytes_max=rooms.limits.path_bytes_max)
+        path = _document_path(path, rooms.limits.path_bytes_max)
         if not participant.may_read(path):
             raise Denied("the token does not permit to open this document")
         room = rooms.room(room_name)
@@ -90,6 +97,14 @@ def connect(
         return
     connection.hold()
     room.load(path).add_done_callback(partial(_seat_loaded, connection, seat))
+
+
+def _document_path(path: str, bytes_max: int) -> str:
+    """The normalised path; one that can't be is as good as a document that is not there."""
+    try:
+        return normalise(path, bytes_max=bytes_max)
+    except Malformed as error:
+        raise NotFound(str(error)) from None
 
 
 def refuse(connection: Connection, error: SyncroomError) -> None:
