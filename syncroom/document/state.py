@@ -7,6 +7,7 @@ Nothing with a gap gets past it, and nothing that changes nothing: both are know
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from pycrdt import get_update
@@ -30,6 +31,8 @@ class DocumentState:
         self.clocks: Reached = {}
         """The state vector."""
         self._deleted: dict[int, Ranges] = {}
+        self._gone: dict[int, Ranges] = {}
+        """Of the deleted, what came without its content, so that it may have been a type."""
         self._types: set[tuple[int, int]] = set()
 
     def gap(self, update: Update, barred: Container[int] = ()) -> Reached | None:
@@ -83,18 +86,17 @@ class DocumentState:
         for section in update.sections:
             self.clocks[section.client] = section.end
         self._types.update(update.types)
-        deleted: dict[int, list[tuple[int, int]]] = {}
-        for client, first, end in (*update.gone, *update.deletes):
-            deleted.setdefault(client, []).append((first, end))
-        for client, ranges in deleted.items():
-            self._deleted.setdefault(client, Ranges()).add(ranges)
+        _add(self._gone, update.gone)
+        _add(self._deleted, [*update.gone, *update.deletes])
 
     def _reach(self, sections: list[Section], barred: Container[int]) -> Reached:
         """How far the structs of each section can be taken, in whatever order it needs."""
         known = self.clocks
         reached = {section.client: known.get(section.client, 0) for section in sections}
         met = dict.fromkeys(reached, 0)
-        waiting: dict[int, list[Section]] = {}
+        waiting: dict[int, list[tuple[int, int]]] = {}
+        """For a client, who waits for which of its units: the first in need first."""
+        by_client = {section.client: section for section in sections}
         work = [section for section in sections if section.client not in barred]
         while work:
             section = work.pop()
@@ -103,32 +105,43 @@ class DocumentState:
                 before, client, clock = section.needs[met[section.client]]
                 if reached.get(client, known.get(client, 0)) <= clock:
                     stop = before
-                    waiting.setdefault(client, []).append(section)
+                    heappush(waiting.setdefault(client, []), (clock, section.client))
                     break
                 met[section.client] += 1
             if stop > reached[section.client]:
                 reached[section.client] = stop
-                work += waiting.pop(section.client, ())
+                waiters = waiting.get(section.client, [])
+                while waiters and waiters[0][0] < stop:
+                    work.append(by_client[heappop(waiters)[1]])
         return reached
 
     def _check_parents(self, update: Update) -> None:
-        strangers = set(update.parents).difference(self._types, update.types)
+        """Only what an update brings counts, not what it says of units that are known here."""
+        known = self.clocks
+        types = {unit for unit in update.types if unit[1] >= known.get(unit[0], 0)}
+        strangers = set(update.parents).difference(self._types, types)
         if not strangers:
             return
-        collected = DocumentState()
-        collected.apply(update)
+        gone: dict[int, Ranges] = {}
+        starts = ((c, max(first, known.get(c, 0)), end) for c, first, end in update.gone)
+        _add(gone, [(c, first, end) for c, first, end in starts if first < end])
         for client, clock in strangers:
-            if not any(clock in state._deleted.get(client, ()) for state in (self, collected)):
+            if not any(clock in ranges.get(client, ()) for ranges in (self._gone, gone)):
                 raise Malformed(
                     f"a struct names unit {clock} of client {client} as its parent, "
                     "which is no shared type"
                 )
 
     def _new_deletes(self, deletes: list[Range]) -> list[Range]:
+        """What of some ranges is not deleted here, each unit once however often it is named."""
+        if len(deletes) > 1:
+            named: dict[int, Ranges] = {}
+            _add(named, deletes)
+            deletes = [(client, *each) for client, ranges in named.items() for each in ranges]
         new: list[Range] = []
         for client, first, end in deletes:
-            ranges = self._deleted.get(client)
-            holes = ranges.missing(first, end) if ranges else [(first, end)]
+            here = self._deleted.get(client)
+            holes = here.missing(first, end) if here else [(first, end)]
             new += [(client, *hole) for hole in holes]
         return new
 
@@ -141,3 +154,11 @@ class DocumentState:
             if (section.first, section.end) != wanted[section.client]:
                 raise Malformed("an update repeats half of a character that is known already")
         return cut.data[: cut.deletes_at]
+
+
+def _add(to: dict[int, Ranges], ranges: list[Range]) -> None:
+    by_client: dict[int, list[tuple[int, int]]] = {}
+    for client, first, end in ranges:
+        by_client.setdefault(client, []).append((first, end))
+    for client, named in by_client.items():
+        to.setdefault(client, Ranges()).add(named)
