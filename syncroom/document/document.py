@@ -18,6 +18,7 @@ from syncroom.document.presence import Presence, is_echo
 from syncroom.document.state import DocumentState
 from syncroom.errors import Denied, LimitExceeded, Unavailable
 from syncroom.protocol import awareness, state_vector, varint
+from syncroom.protocol.state_vector import CLOCK_MAX
 from syncroom.protocol.update import read_keystroke, read_update
 from syncroom.store.base import Record
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
     Keep = Callable[[Record, Callable[[], None]], None]
     """Takes a record, and says when it is on disk."""
+
+
+_ANSWER_BYTES = 300
+"""What keeping one answer takes beside the question and the answer."""
 
 
 class Outcome(Enum):
@@ -129,7 +134,7 @@ class Document:
             if self._answers_bytes > self._limits.answers_bytes_max:
                 self._forget_answers()
             self._answers[key] = wire.answer(self._log.since(vector))
-            self._answers_bytes += len(self._answers[key])
+            self._answers_bytes += len(vector) + len(self._answers[key]) + _ANSWER_BYTES
         return self._answers[key]
 
     def accept(self, peer: Peer, data: bytes, *, live: bool) -> Outcome:
@@ -228,6 +233,8 @@ class Document:
         clocks = self._state.clocks
         client = peer.client_id
         if client_bytes != peer.client_bytes or client is None or clocks.get(client) != clock:
+            return None
+        if length > CLOCK_MAX - clock:
             return None
         if left_clock >= (clock if left == client_bytes else clocks.get(_client(left), 0)):
             return None
