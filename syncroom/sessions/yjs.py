@@ -209,7 +209,8 @@ class YjsSession:
             self._ask()
 
     def pause(self) -> None:
-        """Remember from where on the client lags."""
+        """Remember from where on the client lags: it is sent first what the vector counts in."""
+        self._document.flush()
         self._lag_vector = self._document.vector()
 
     def resume(self) -> None:
