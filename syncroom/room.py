@@ -104,21 +104,22 @@ class Room:
         document = self._document(path, incarnation)
         if stored is not None:
             await self._loop.run_in_executor(None, self._restore, document, stored)
+        document.set_failure(self._store.failure)
         self.documents[path] = document
         self._unload_later(document)
         return document
 
-    def _loaded(self, path: str, _: asyncio.Task[Document]) -> None:
+    def _loaded(self, path: str, loading: asyncio.Task[Document]) -> None:
         del self._loads[path]
+        if not loading.cancelled():
+            loading.exception()  # nobody may be left to ask for it
         self._rest()
 
     def _document(self, path: str, incarnation: str) -> Document:
         keep: Keep = partial(self._store.append, self.name, path, incarnation)
-        document = Document(
+        return Document(
             path, incarnation, keep=keep, limits=self._limits, loop=self._loop, now_ms=now_ms
         )
-        document.set_failure(self._store.failure)
-        return document
 
     def _restore(self, document: Document, stored: StoredDocument) -> None:
         try:
