@@ -48,7 +48,7 @@ class Gate:
         raw_path, _, query = request.path.partition("?")
         _, room, path = (*raw_path.lstrip("/").split("/", 2), "", "")[:3]
         offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol")).split(",")
-        authorization = request.headers.get("Authorization")
+        authorization = next(iter(request.headers.get_all("Authorization")), None)
         jwt = token_of(authorization, query, [each.strip() for each in offered])
         yjs.connect(connection, _decode(room), _decode(path), jwt, self._rooms, self._keyring)
 

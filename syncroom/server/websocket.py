@@ -74,7 +74,8 @@ class WebSocketProtocol(asyncio.Protocol):
         self._partial = bytearray()
         """The beginning of a frame whose rest is still to come."""
         self._partial_wants = 0
-        self._fragments: list[bytes] = []
+        self._message = bytearray()
+        """The beginning of a message that comes in fragments."""
         self._ticks_silent = 0
         self._timer: asyncio.TimerHandle | None = None
         """For the next step of an end: to close what is dismissed, to cut off what is closed."""
@@ -177,6 +178,7 @@ class WebSocketProtocol(asyncio.Protocol):
             return
         self._core.send_close(code, reason.encode()[:120].decode(errors="ignore"))
         self.write(b"".join(self._core.data_to_send()))
+        self._core.receive_data(bytes(self._partial))  # it reads on from here, to the close frame
         self._partial.clear()
         self.release()
         self._again(_CLOSE_S, self._transport.abort)
@@ -236,9 +238,9 @@ class WebSocketProtocol(asyncio.Protocol):
         if frame.opcode is Opcode.TEXT:
             self._fail(Malformed("a text frame came, messages are binary"))
         elif frame.opcode in (Opcode.BINARY, Opcode.CONT):
-            self._fragments.append(bytes(frame.data))
+            self._message += frame.data
             if frame.fin and self.session is not None:
-                message, self._fragments = b"".join(self._fragments), []
+                message, self._message = bytes(self._message), bytearray()
                 self.session.receive(message)
 
     def _refuse_size(self, length: int) -> None:
