@@ -110,8 +110,12 @@ class WebSocketProtocol(asyncio.Protocol):
                 return
             data = bytes(self._partial)
             self._partial.clear()
+            self._partial_wants = 0
         at, size = 0, len(data)
         while size - at >= _HEAD_BYTES_MIN and self.is_open:
+            if data[at + 1] < 128:  # not masked: let the library say so
+                self._feed(data[at:])
+                return
             length, mask_at = data[at + 1] & 127, at + 2
             if length == 126:
                 mask_at += 2
@@ -127,7 +131,7 @@ class WebSocketProtocol(asyncio.Protocol):
                 self._partial_wants = end - at if mask_at <= size else 0
                 break
             session = self.session
-            if data[at] == _WHOLE_BINARY and data[at + 1] > 127 and session is not None:
+            if data[at] == _WHOLE_BINARY and session is not None:
                 session.receive(apply_mask(data[mask_at + 4 : end], data[mask_at : mask_at + 4]))
             else:
                 self._feed(data[at:end])
