@@ -7,9 +7,11 @@ not before. A store never interprets updates and never writes a document over an
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class DocumentInfo:
     created_ms: int
     changed_ms: int
     stored_bytes: int
+    """The sum of its updates."""
 
 
 class Store(Protocol):
@@ -59,7 +62,7 @@ class Store(Protocol):
         """Make the store ready; raises `Misconfigured` or `Damaged` where it can't be."""
 
     async def load(self, room: str, path: str) -> StoredDocument | None:
-        """Read a document whole; None when it was never written. Raises `Damaged`, `Unavailable`."""
+        """Read a document whole; None if it was never written. Raises `Damaged`, `Unavailable`."""
 
     async def create(
         self, room: str, path: str, incarnation: str, initial: Record
@@ -81,11 +84,15 @@ class Store(Protocol):
         """Queue a record. ``durable`` runs on the event loop after it is on disk.
 
         The document is created with the first record. While the disk fails, records wait in order
-        and are tried again; ``failure`` says why.
+        and are tried again; ``failure`` says why. A record whose incarnation is not the stored one
+        is refused: logged, never written, never durable, and nothing after it in that history is.
         """
 
     async def flush(self) -> None:
-        """Return when everything appended so far is on disk; raises `Unavailable` if it can't be."""
+        """Return when everything appended so far is on disk; raises `Unavailable`.
+
+        It raises while the disk fails, and once after a record was refused.
+        """
 
     async def documents(self, room: str) -> list[DocumentInfo]:
         """The documents of a room, by path."""

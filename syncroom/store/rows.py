@@ -1,0 +1,122 @@
+"""
+How a record and a document become rows of a table, and back, each with a checksum.
+
+A row that comes back altered, cut or under another document or number raises `Damaged`, never a
+record that nobody wrote. The checksum is a CRC-32: it finds what disks and cables do, every single
+flipped bit among it, and is no defence against a person who may write to the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+from zlib import crc32
+
+from syncroom.errors import Damaged, Malformed
+from syncroom.protocol import varint
+from syncroom.store.base import Record
+
+LogRow: TypeAlias = tuple[int, int, int, str, bytes, bytes, int]
+"""document, seq, time_ms, participant, clients, updates, checksum"""
+
+
+@dataclass(slots=True)
+class DocumentRow:
+    """What is known of a document without reading its log."""
+
+    id: int
+    room: str
+    path: str
+    incarnation: str
+    created_ms: int
+    changed_ms: int
+    last_seq: int
+    """The number of the newest record; records count from 1 without gaps."""
+    stored_bytes: int
+
+    def columns(self) -> tuple[int, str, str, str, int, int, int, int, int]:
+        """The columns of its row, the checksum last."""
+        return (
+            self.id,
+            self.room,
+            self.path,
+            self.incarnation,
+            self.created_ms,
+            self.changed_ms,
+            self.last_seq,
+            self.stored_bytes,
+            self.checksum(),
+        )
+
+    def checksum(self) -> int:
+        """Over every field: a document found under another name is noticed too."""
+        numbers = f"{self.created_ms}:{self.changed_ms}:{self.last_seq}:{self.stored_bytes}"
+        names = f"{self.incarnation}:{len(self.room)}:{self.room}{self.path}"
+        return crc32(f"{self.id}:{numbers}:{names}".encode())
+
+
+def encode_log_row(document: DocumentRow, record: Record) -> LogRow:
+    """The row of a document's next record; raises `ValueError` for text that is not Unicode."""
+    clients = b"".join(map(varint.encode, record.clients))
+    updates = b"".join(map(varint.encode_bytes, record.updates))
+    seq = document.last_seq + 1
+    checksum = _checksum(
+        document.incarnation, seq, record.time_ms, record.participant, clients, updates
+    )
+    return document.id, seq, record.time_ms, record.participant, clients, updates, checksum
+
+
+def decode_log_row(
+    incarnation: str,
+    seq: int,
+    time_ms: int,
+    participant: str,
+    clients: bytes,
+    updates: bytes,
+    checksum: int,
+) -> Record:
+    """The record in a row, given the document and the number it must have; raises `Damaged`."""
+    # A flipped bit can change the type of a column, whatever the annotations say.
+    types_fit = (
+        isinstance(time_ms, int)
+        and isinstance(participant, str)
+        and isinstance(clients, bytes)
+        and isinstance(updates, bytes)
+    )
+    if not types_fit:
+        raise Damaged("a column has a type that was never written")
+    found = _checksum(incarnation, seq, time_ms, participant, clients, updates)
+    if found != checksum:
+        raise Damaged(f"its checksum is {found}, {checksum!r} was written")
+    try:
+        return Record(time_ms, participant, _split_numbers(clients), _split_bytes(updates))
+    except Malformed as error:
+        raise Damaged(f"its checksum is right and its form is not: {error}") from error
+
+
+def _checksum(
+    incarnation: str, seq: int, time_ms: int, participant: str, clients: bytes, updates: bytes
+) -> int:
+    # The lengths keep bytes from passing between the fields; the updates, which may be megabytes,
+    # are not copied.
+    sizes = f"{len(participant)}:{len(clients)}"
+    head = f"{incarnation}:{seq}:{time_ms}:{sizes}:{participant}".encode()
+    return crc32(updates, crc32(clients, crc32(head)))
+
+
+def _split_numbers(data: bytes) -> tuple[int, ...]:
+    numbers = []
+    at = 0
+    while at < len(data):
+        number, at = varint.decode(data, at)
+        numbers.append(number)
+    return tuple(numbers)
+
+
+def _split_bytes(data: bytes) -> tuple[bytes, ...]:
+    parts = []
+    at = 0
+    while at < len(data):
+        part, at = varint.decode_bytes(data, at)
+        parts.append(part)
+    return tuple(parts)

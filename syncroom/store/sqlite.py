@@ -1,0 +1,228 @@
+"""
+Documents in one SQLite file of a data folder, acknowledged when they are on disk.
+
+``append`` puts a record into a list. One thread writes: what arrived while the last commit ran goes
+into the next, a lone record is committed at once, and under load commits start a pause apart.
+Another thread reads, so neither a slow disk nor a large document holds up the event loop.
+
+While the disk fails nothing is acknowledged and nothing is dropped: the records stay in order and
+are tried again every second. A record for another history of the document than the stored one is
+never written; it is logged, and the next ``flush`` raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from syncroom.errors import Unavailable
+from syncroom.store.database import Change, Database, Written
+from syncroom.store.schema import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from syncroom.store.base import DocumentInfo, Record, StoredDocument
+
+RETRY_S = 1.0
+"""A failed commit is tried again so often: soon enough for people, rarely enough for a log."""
+
+log = logging.getLogger("syncroom.store")
+
+
+class SqliteStore:
+    """The `Store` of one server on one machine."""
+
+    def __init__(self, data_dir: Path, *, commit_pause_s: float) -> None:
+        self.failure: str | None = None
+        self.on_failure: Callable[[str | None], None] | None = None
+        self._database = Database(data_dir)
+        self._commit_pause_s = commit_pause_s
+        self._writer = ThreadPoolExecutor(1, "syncroom-store-writer")
+        self._reader = ThreadPoolExecutor(1, "syncroom-store-reader")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pending: list[Change] = []
+        self._batch: list[Change] = []
+        self._is_scheduled = False
+        self._timer: asyncio.Handle | None = None
+        self._next_commit = 0.0
+        self._settled = 0
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._refusal: str | None = None
+
+    async def open(self) -> None:
+        """Hold the data folder; raises `Misconfigured` or `Damaged`."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._writer, self._database.open)
+        self._loop = loop
+
+    def append(
+        self,
+        room: str,
+        path: str,
+        incarnation: str,
+        record: Record,
+        durable: Callable[[], None] | None = None,
+    ) -> None:
+        """Queue a record; ``durable`` runs once it is on disk."""
+        self._pending.append((room, path, incarnation, record, durable, False))
+        if not self._is_scheduled:
+            self._schedule()
+
+    async def create(
+        self, room: str, path: str, incarnation: str, initial: Record
+    ) -> StoredDocument:
+        """Create a document with its initial content, or return the one that exists."""
+        self._pending.append((room, path, incarnation, initial, None, True))
+        if not self._is_scheduled:
+            self._schedule()
+        document = await self.load(room, path)
+        if document is None:
+            raise Unavailable(f"{path!r} in room {room!r} could not be created; see the log")
+        return document
+
+    async def load(self, room: str, path: str) -> StoredDocument | None:
+        """Read a document, with all that was appended to it before."""
+        loop = self._running()
+        waiting = chain(self._batch, self._pending)
+        if any(change[1] == path and change[0] == room for change in waiting):
+            await self._settle()
+        return await loop.run_in_executor(self._reader, self._database.read, room, path)
+
+    async def documents(self, room: str) -> list[DocumentInfo]:
+        """The documents of a room that are on disk, by path."""
+        return await self._running().run_in_executor(self._reader, self._database.documents, room)
+
+    async def flush(self) -> None:
+        """Return when everything appended so far is on disk; raises `Unavailable`."""
+        await self._settle()
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None:
+            raise Unavailable(refusal)
+
+    async def close(self) -> None:
+        """Write what waits, and let go of the folder; raises `Unavailable` if it can't be written.
+
+        The folder is let go in either case.
+        """
+        if self._loop is None:
+            return
+        try:
+            await self._settle()
+        except Unavailable as error:
+            count = len(self._batch) + len(self._pending)
+            raise Unavailable(f"{count} records were never written: {error}") from error
+        finally:
+            loop, self._loop = self._loop, None
+            self._is_scheduled = False
+            if self._timer is not None:
+                self._timer.cancel()
+            await loop.run_in_executor(self._writer, self._let_go)
+            self._writer.shutdown()
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise Unavailable("the store is not open")
+        return self._loop
+
+    def _let_go(self) -> None:
+        self._reader.shutdown()
+        self._database.close()
+
+    def _schedule(self) -> None:
+        loop = self._loop
+        if loop is None:
+            self._pending.clear()
+            raise Unavailable("the store is not open")
+        self._is_scheduled = True
+        wait_s = self._next_commit - loop.time()
+        if wait_s > 0:
+            self._timer = loop.call_later(wait_s, self._commit)
+        else:
+            self._timer = loop.call_soon(self._commit)
+
+    def _commit(self) -> None:
+        loop = self._running()
+        self._timer = None
+        self._next_commit = loop.time() + self._commit_pause_s
+        # After a failure the batch is not empty, and stays first.
+        self._batch += self._pending
+        self._pending = []
+        commit = loop.run_in_executor(self._writer, self._database.write, self._batch)
+        commit.add_done_callback(self._finish)
+
+    def _finish(self, commit: asyncio.Future[Written]) -> None:
+        error = commit.exception()
+        if error is not None:
+            self._fail(error)
+            return
+        written = commit.result()
+        self._settled += len(self._batch)
+        self._batch = []
+        for refusal in written.refusals:
+            log.error("%s", refusal)
+            self._refusal = refusal
+        if self.failure is not None:
+            log.warning("writing works again: %s", self._database.file)
+            self._set_failure(None)
+        for durable in written.durable:
+            _call(durable)
+        self._wake(None)
+        self._is_scheduled = False
+        if self._pending and self._loop is not None:
+            self._schedule()
+
+    def _fail(self, error: BaseException) -> None:
+        reason = f"{self._database.file} can't be written: {describe(error)}"
+        if reason != self.failure:
+            trace = None if isinstance(error, sqlite3.Error) else error
+            log.error("%s; trying again every %g s", reason, RETRY_S, exc_info=trace)
+            self._set_failure(reason)
+        self._wake(reason)
+        if self._loop is not None:
+            self._timer = self._loop.call_later(RETRY_S, self._commit)
+
+    def _set_failure(self, reason: str | None) -> None:
+        self.failure = reason
+        on_failure = self.on_failure
+        if on_failure is not None:
+            _call(lambda: on_failure(reason))
+
+    async def _settle(self) -> None:
+        """Return when what waits is on disk; begins at once, pause or not."""
+        loop = self._running()
+        count = len(self._batch) + len(self._pending)
+        if count == 0:
+            return
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._waiters.append((self._settled + count, waiter))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._commit()
+        await waiter
+
+    def _wake(self, failure: str | None) -> None:
+        """Tell those whose records are on disk, or after a failure all who wait."""
+        waiters, self._waiters = self._waiters, []
+        for target, waiter in waiters:
+            if waiter.done():  # whoever waited was cancelled
+                continue
+            if failure is not None:
+                waiter.set_exception(Unavailable(failure))
+            elif target <= self._settled:
+                waiter.set_result(None)
+            else:
+                self._waiters.append((target, waiter))
+
+
+def _call(callback: Callable[[], None]) -> None:
+    """One callback that raises must not keep the others from their acknowledgement."""
+    try:
+        callback()
+    except Exception:
+        log.exception("a callback of the store raised")

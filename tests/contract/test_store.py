@@ -1,0 +1,272 @@
+"""What every store promises, whatever it keeps documents in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from syncroom.errors import Unavailable
+from syncroom.store.base import DocumentInfo, Record, Store, StoredDocument
+from syncroom.store.memory import MemoryStore
+from syncroom.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+OPENERS: dict[str, Callable[[Path], Store]] = {
+    "memory": lambda _: MemoryStore(),
+    "sqlite": lambda folder: SqliteStore(folder, commit_pause_s=0.004),
+    # Under load a long pause changes nothing but the number of commits.
+    "sqlite, long pause": lambda folder: SqliteStore(folder, commit_pause_s=0.05),
+}
+
+INCARNATION = "0123456789abcdef0123456789abcdef"
+ANOTHER = "f" * 32
+
+
+@pytest_asyncio.fixture(params=OPENERS)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    opened = OPENERS[request.param](tmp_path / "data")
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+def record(number: int, *, updates: int = 1, participant: str = "ada") -> Record:
+    """A record that no other number makes."""
+    return Record(
+        time_ms=1_700_000_000_000 + number,
+        participant=participant,
+        clients=(number, 2**53 - 1),
+        updates=tuple(f"update {number}.{part}".encode() for part in range(updates)),
+    )
+
+
+async def append_all(store: Store, room: str, path: str, *records: Record) -> None:
+    for each in records:
+        store.append(room, path, INCARNATION, each)
+    await store.flush()
+
+
+async def records_of(store: Store, room: str, path: str) -> list[Record]:
+    stored = await store.load(room, path)
+    assert stored is not None
+    return list(stored.records)
+
+
+async def test_a_document_that_was_never_written_is_none(store: Store) -> None:
+    assert await store.load("demo", "notes.md") is None
+
+
+async def test_records_come_back_complete_and_in_order(store: Store) -> None:
+    written = [record(number, updates=1 + number % 3) for number in range(300)]
+
+    await append_all(store, "demo", "notes.md", *written)
+
+    assert await store.load("demo", "notes.md") == StoredDocument(INCARNATION, tuple(written))
+
+
+async def test_records_of_any_shape_come_back(store: Store) -> None:
+    written = [
+        Record(0, "", (), (b"",)),
+        Record(1, "Grüße, 世界 \N{GRINNING FACE}\0", (0, 127, 128, 2**32), (b"\0" * 200_000, b"x")),
+        Record(2, "ada", (1,) * 500, tuple(bytes([n]) * n for n in range(256))),
+    ]
+
+    await append_all(store, "demo", "notes.md", *written)
+
+    assert await records_of(store, "demo", "notes.md") == written
+
+
+async def test_callbacks_run_in_order_and_not_before_append_returns(store: Store) -> None:
+    ran: list[int] = []
+    last = asyncio.get_running_loop().create_future()
+
+    for number in range(100):
+        store.append(
+            "demo", f"{number % 7}.md", INCARNATION, record(number), partial(ran.append, number)
+        )
+    store.append("demo", "last.md", INCARNATION, record(100), lambda: last.set_result(list(ran)))
+    ran_at_once = list(ran)
+
+    assert ran_at_once == []
+    assert await last == list(range(100))
+
+
+async def test_flush_returns_after_the_callbacks(store: Store) -> None:
+    ran: list[int] = []
+    for number in range(10):
+        store.append("demo", "notes.md", INCARNATION, record(number), partial(ran.append, number))
+
+    await store.flush()
+
+    assert ran == list(range(10))
+
+
+async def test_appending_from_a_callback_is_kept_too(store: Store) -> None:
+    done = asyncio.Event()
+
+    def again(number: int) -> None:
+        if number == 8:
+            done.set()
+        else:
+            store.append(
+                "demo", "notes.md", INCARNATION, record(number), partial(again, number + 1)
+            )
+
+    again(0)
+    await done.wait()
+
+    assert await records_of(store, "demo", "notes.md") == [record(number) for number in range(8)]
+
+
+async def test_a_load_sees_what_was_appended_before_it(store: Store) -> None:
+    for number in range(50):
+        store.append("demo", "notes.md", INCARNATION, record(number))
+
+        assert len(await records_of(store, "demo", "notes.md")) == number + 1
+
+
+async def test_rooms_and_paths_do_not_mix(store: Store) -> None:
+    names = [("a", "bc"), ("ab", "c"), ("a", "b/c"), ("a/b", "c"), ("A", "bc"), ("a", "bc ")]
+    for number, (room, path) in enumerate(names):
+        store.append(room, path, f"{number:032x}", record(number))
+    await store.flush()
+
+    for number, (room, path) in enumerate(names):
+        expected = StoredDocument(f"{number:032x}", (record(number),))
+        assert await store.load(room, path) == expected
+    assert await store.load("ab", "bc") is None
+
+
+@pytest.mark.parametrize("path", ["Grüße/日本語.md", "a'b\"c;--.md", "%41?x=1#y.md", "😀" * 256])
+async def test_any_path_is_a_name(store: Store, path: str) -> None:
+    await append_all(store, "räume", path, record(1))
+
+    assert await records_of(store, "räume", path) == [record(1)]
+    assert [info.path for info in await store.documents("räume")] == [path]
+
+
+async def test_many_documents_are_written_together(store: Store) -> None:
+    for round_number in range(3):
+        for number in range(200):
+            store.append("demo", f"{number}.md", f"{number:032x}", record(round_number))
+    await store.flush()
+
+    loads = [store.load("demo", f"{number}.md") for number in range(200)]
+    for number, stored in enumerate(await asyncio.gather(*loads)):
+        expected = tuple(record(round_number) for round_number in range(3))
+        assert stored == StoredDocument(f"{number:032x}", expected)
+
+
+async def test_create_writes_initial_content_and_returns_it(store: Store) -> None:
+    created = await store.create("demo", "notes.md", INCARNATION, record(1))
+
+    assert created == StoredDocument(INCARNATION, (record(1),))
+    assert await store.load("demo", "notes.md") == created
+
+
+async def test_create_of_an_existing_document_changes_nothing(store: Store) -> None:
+    await append_all(store, "demo", "notes.md", record(1), record(2))
+
+    found = await store.create("demo", "notes.md", ANOTHER, record(3))
+
+    assert found == StoredDocument(INCARNATION, (record(1), record(2)))
+    assert await store.load("demo", "notes.md") == found
+
+
+async def test_one_of_many_creations_at_the_same_time_wins(store: Store) -> None:
+    creations = [
+        store.create("demo", "notes.md", f"{number:032x}", record(number)) for number in range(20)
+    ]
+
+    returned = await asyncio.gather(*creations)
+
+    assert len(set(returned)) == 1
+    assert len(returned[0].records) == 1
+
+
+async def test_a_document_goes_on_after_its_creation(store: Store) -> None:
+    await store.create("demo", "notes.md", INCARNATION, record(1))
+
+    await append_all(store, "demo", "notes.md", record(2))
+
+    assert await records_of(store, "demo", "notes.md") == [record(1), record(2)]
+
+
+async def test_a_record_of_another_history_is_refused_aloud(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran: list[str] = []
+    await append_all(store, "demo", "notes.md", record(1))
+
+    store.append("demo", "notes.md", ANOTHER, record(2), partial(ran.append, "refused"))
+    store.append("demo", "notes.md", INCARNATION, record(3), partial(ran.append, "written"))
+    store.append("demo", "other.md", ANOTHER, record(4), partial(ran.append, "other"))
+    with caplog.at_level(logging.ERROR, "syncroom.store"), pytest.raises(Unavailable) as refusal:
+        await store.flush()
+
+    assert "'notes.md' in room 'demo'" in str(refusal.value)
+    assert ANOTHER in str(refusal.value)
+    assert str(refusal.value) in caplog.messages
+    assert ran == ["written", "other"]
+    assert await records_of(store, "demo", "notes.md") == [record(1), record(3)]
+    await store.flush()
+    assert store.failure is None
+
+
+async def test_documents_are_listed_by_path_with_their_times_and_sizes(store: Store) -> None:
+    await append_all(store, "demo", "b.md", record(5), record(9, updates=2))
+    await append_all(store, "demo", "a/z.md", record(7))
+    await append_all(store, "elsewhere", "c.md", record(8))
+
+    listed = await store.documents("demo")
+
+    began = 1_700_000_000_000
+    assert listed == [
+        DocumentInfo("a/z.md", INCARNATION, began + 7, began + 7, len(b"update 7.0")),
+        DocumentInfo("b.md", INCARNATION, began + 5, began + 9, 3 * len(b"update 5.0")),
+    ]
+
+
+async def test_a_room_without_documents_has_an_empty_list(store: Store) -> None:
+    assert await store.documents("demo") == []
+
+
+async def test_closing_writes_what_waits(store: Store) -> None:
+    ran: list[int] = []
+    for number in range(100):
+        store.append("demo", "notes.md", INCARNATION, record(number), partial(ran.append, number))
+
+    await store.close()
+
+    assert ran == list(range(100))
+
+
+async def test_a_closed_store_refuses_everything_and_may_be_closed_again(store: Store) -> None:
+    await store.close()
+
+    await store.close()
+
+    with pytest.raises(Unavailable, match="not open"):
+        store.append("demo", "notes.md", INCARNATION, record(1))
+    with pytest.raises(Unavailable, match="not open"):
+        await store.load("demo", "notes.md")
+    with pytest.raises(Unavailable, match="not open"):
+        await store.create("demo", "notes.md", INCARNATION, record(1))
+    with pytest.raises(Unavailable, match="not open"):
+        await store.documents("demo")
+    with pytest.raises(Unavailable, match="not open"):
+        await store.flush()
+
+
+async def test_writing_works_from_the_start(store: Store) -> None:
+    await append_all(store, "demo", "notes.md", record(1))
+
+    assert store.failure is None

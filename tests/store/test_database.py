@@ -1,0 +1,235 @@
+"""The file of a store: how it is made and held, and that every lost or altered bit is noticed."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import stat
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from syncroom.errors import Damaged, Misconfigured
+from syncroom.store.base import StoredDocument
+from syncroom.store.database import Database
+from syncroom.store.schema import SCHEMA_VERSION, check_or_create, connect
+from tests.store.appender import numbered
+from tests.store.files import flip, tool, write_documents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def file(folder: Path) -> Path:
+    return folder / "syncroom.db"
+
+
+def test_commits_wait_for_the_disk_itself(folder: Path, file: Path) -> None:
+    folder.mkdir()
+    with closing(connect(f"{file.as_uri()}?mode=rwc")) as connection:
+        check_or_create(connection, file)
+
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_a_closed_folder_holds_one_file_that_only_its_owner_reads(folder: Path, file: Path) -> None:
+    write_documents(folder, documents=3, records=3)
+
+    assert sorted(path.name for path in folder.iterdir()) == ["lock", "syncroom.db"]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_newer_schema_is_refused_by_both_versions(folder: Path, file: Path) -> None:
+    write_documents(folder, documents=1, records=1)
+    with tool(file) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+
+    with pytest.raises(Misconfigured, match=f"{SCHEMA_VERSION + 1}.* up to {SCHEMA_VERSION}"):
+        Database(folder).open()
+
+
+@pytest.mark.parametrize(
+    ("alter", "error"),
+    [
+        ("PRAGMA application_id = 7", Misconfigured),
+        ("PRAGMA user_version = 0", Damaged),
+        ("CREATE TABLE extra(a)", Damaged),
+        ("DROP TABLE log", Damaged),
+    ],
+)
+def test_a_file_that_is_not_as_we_make_it_is_refused_and_left_alone(
+    folder: Path, file: Path, alter: str, error: type[Exception]
+) -> None:
+    write_documents(folder, documents=1, records=1)
+    with tool(file) as connection:
+        connection.execute(alter)
+    before = file.read_bytes()
+
+    with pytest.raises(error, match=str(file)):
+        Database(folder).open()
+
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"no database" * 1000, b"SQLite format 3\0" + b"\0" * 5000])
+def test_a_file_that_is_no_database_is_damage(file: Path, content: bytes) -> None:
+    file.parent.mkdir()
+    file.write_bytes(content)
+
+    with pytest.raises(Damaged, match=str(file)):
+        Database(file.parent).open()
+
+    assert file.read_bytes() == content
+
+
+def read_all(database: Database, documents: int) -> list[StoredDocument | None]:
+    return [database.read("demo", f"{document}.md") for document in range(documents)]
+
+
+@pytest.fixture
+def database(folder: Path) -> Iterator[Database]:
+    """Twenty documents of ten records, open."""
+    write_documents(folder, documents=20, records=10)
+    opened = Database(folder)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+def flip_in_table(connection: sqlite3.Connection, table: str, rowid: int, column: str) -> Any:
+    """Turn a bit of one value, the lowest that the table's constraints allow; return the old."""
+    where = f"WHERE rowid = {rowid}"
+    (old,) = connection.execute(f"SELECT {column} FROM {table} {where}").fetchone()
+    for bit in range(8):
+        cast = "CAST(? AS TEXT)" if isinstance(old, str) else "?"
+        try:
+            connection.execute(f"UPDATE {table} SET {column} = {cast} {where}", (flip(old, bit),))
+        except sqlite3.IntegrityError:
+            continue
+        return old
+    raise AssertionError("every bit collides with another row")
+
+
+@pytest.mark.parametrize(
+    "column", ["document", "seq", "time_ms", "participant", "clients", "updates", "checksum"]
+)
+def test_a_flipped_bit_in_a_record_is_noticed(database: Database, file: Path, column: str) -> None:
+    rng = random.Random(column)
+    with tool(file) as connection:
+        for rowid in rng.sample(range(1, 201), 40):
+            select = "SELECT document, seq FROM log WHERE rowid = ?"
+            document, seq = connection.execute(select, (rowid,)).fetchone()
+            old = flip_in_table(connection, "log", rowid, column)
+
+            with pytest.raises(
+                Damaged, match=rf"record \d+ of '{document - 1}\.md' in room 'demo'"
+            ):
+                database.read("demo", f"{document - 1}.md")
+
+            connection.execute(f"UPDATE log SET {column} = ? WHERE rowid = {rowid}", (old,))
+            assert 1 <= seq <= 10
+    assert None not in read_all(database, 20)
+
+
+@pytest.mark.parametrize(
+    "column", ["incarnation", "created_ms", "changed_ms", "last_seq", "stored_bytes", "checksum"]
+)
+def test_a_flipped_bit_in_the_row_of_a_document_is_noticed(
+    database: Database, file: Path, column: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tool(file) as connection:
+        for number in range(20):
+            old = flip_in_table(connection, "documents", number + 1, column)
+
+            with pytest.raises(Damaged, match=rf"'{number}\.md' in room 'demo'"):
+                database.read("demo", f"{number}.md")
+            listed = [info.path for info in database.documents("demo")]
+            assert len(listed) == 19
+            assert f"{number}.md" not in listed
+            assert f"'{number}.md'" in caplog.messages[-1]
+
+            where = f"WHERE id = {number + 1}"
+            connection.execute(f"UPDATE documents SET {column} = ? {where}", (old,))
+    assert len(database.documents("demo")) == 20
+
+
+def test_a_document_under_another_name_is_noticed(database: Database, file: Path) -> None:
+    with tool(file) as connection:
+        connection.execute("UPDATE documents SET path = 'x.md' WHERE path = '3.md'")
+        connection.execute("UPDATE documents SET room = 'x' WHERE path = '4.md'")
+
+    with pytest.raises(Damaged):
+        database.read("demo", "x.md")
+    with pytest.raises(Damaged):
+        database.read("x", "4.md")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("DELETE FROM log WHERE document = 4 AND seq = 1", "record 1 .* number 2 stands"),
+        ("DELETE FROM log WHERE document = 4 AND seq = 5", "record 5 .* number 6 stands"),
+        ("DELETE FROM log WHERE document = 4 AND seq = 10", "record 10 .* it is missing"),
+        ("DELETE FROM log WHERE document = 4", "record 1 .* up to 10"),
+        ("UPDATE log SET document = 4, seq = 11 WHERE document = 5 AND seq = 10", "record 11"),
+        ("UPDATE log SET seq = seq - 4 WHERE document = 4", "record 1 .* number -3"),
+    ],
+)
+def test_a_lost_or_strange_record_is_noticed(
+    database: Database, file: Path, damage: str, said: str
+) -> None:
+    with tool(file) as connection:
+        connection.execute(damage)
+
+    with pytest.raises(Damaged, match=said):
+        database.read("demo", "3.md")
+    assert database.read("demo", "6.md") is not None
+
+
+def test_swapped_records_are_noticed(database: Database, file: Path) -> None:
+    with tool(file) as connection:
+        for table_row in ("document = 4 AND seq = 5", "document = 9 AND seq = 5"):
+            connection.execute(f"UPDATE log SET document = -document WHERE {table_row}")
+        connection.execute("UPDATE log SET document = 13 + document WHERE document < 0")
+
+    for path in ("3.md", "8.md"):
+        with pytest.raises(Damaged, match=r"record 5 .* checksum"):
+            database.read("demo", path)
+
+
+def test_one_flipped_bit_anywhere_in_the_file_returns_no_other_content(
+    folder: Path, file: Path
+) -> None:
+    write_documents(folder, documents=6, records=20)
+    intact = file.read_bytes()
+    rng = random.Random(23)
+    anywhere = [rng.randrange(len(intact) * 8) for _ in range(250)]
+    header = [rng.randrange(100 * 8) for _ in range(50)]
+    expected = [
+        StoredDocument(f"{document:032x}", tuple(map(numbered, range(1, 21))))
+        for document in range(6)
+    ]
+    noticed = 0
+    for bit in anywhere + header:
+        file.write_bytes(flip(intact, bit))
+
+        database = Database(folder)
+        try:
+            database.open()
+            assert read_all(database, 6) == expected, f"bit {bit}"
+        except (Damaged, Misconfigured):
+            noticed += 1
+        finally:
+            database.close()
+
+    assert noticed > 0
