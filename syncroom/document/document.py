@@ -155,7 +155,8 @@ class Document:
             raise Unavailable(f"nothing can be saved at present: {self._failure}")
         key = read_keystroke(data)
         client = self._type(peer, key) if key is not None else None
-        if client is not None:
+        if key is not None and client is not None:
+            self._log.type(data, key)
             self._add(peer, data, (client,))
             return Outcome.TAKEN
         update = read_update(data, self._limits.value_depth_max)
@@ -173,6 +174,7 @@ class Document:
             if live and peer.client_id is None and len(new.sections) == 1:
                 self._owners.claim(peer, new.sections[0].client)
             self._state.apply(new)
+            self._log.append(new.data)
             self._add(peer, new.data, [section.client for section in new.sections])
         if reached is not None:
             return Outcome.GAP
@@ -188,6 +190,7 @@ class Document:
     def publish(self, data: bytes) -> None:
         """Take an update that the server itself made."""
         self._state.apply(read_update(data, self._limits.value_depth_max))
+        self._log.append(data)
         self._add(None, data, ())
 
     def present(self, peer: Peer, data: bytes) -> None:
@@ -215,8 +218,6 @@ class Document:
         shown, self._shown = self._shown, {}
         if turn:
             self._forget_answers()
-        for run in turn:
-            self._log.extend(run.updates)
         encoded = {
             wire: [wire.updates(run.updates) for run in turn]
             for wire in {peer.wire for peer in self.peers}
@@ -229,18 +230,18 @@ class Document:
 
     def _type(self, peer: Peer, key: Keystroke) -> int | None:
         """Take a keystroke that goes on where its writer's history ends; None to look closer."""
-        client_bytes, clock, left, left_clock, right, right_clock, length = key
+        client_bytes, clock, left, left_clock, right, right_clock, text = key
         clocks = self._state.clocks
         client = peer.client_id
         if client_bytes != peer.client_bytes or client is None or clocks.get(client) != clock:
             return None
-        if length > CLOCK_MAX - clock:
+        if len(text) > CLOCK_MAX - clock:
             return None
         if left_clock >= (clock if left == client_bytes else clocks.get(_client(left), 0)):
             return None
         if right is not None and right_clock >= clocks.get(_client(right), 0):
             return None
-        clocks[client] = clock + length
+        clocks[client] = clock + len(text)
         return client
 
     def _barred(self, peer: Peer, update: Update) -> set[int]:

@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING
 
 from pycrdt import get_update, merge_updates
 
+from syncroom.protocol.varint import encode_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from syncroom.protocol.update import Keystroke
 
 EMPTY_UPDATE = b"\0\0"
 EMPTY_VECTOR = b"\0"
@@ -33,22 +37,65 @@ def merge(updates: Sequence[bytes]) -> bytes:
     return updates[0] if updates else EMPTY_UPDATE
 
 
+class Typing:
+    """Keystrokes of one client that go on where the last one ended: one struct, as in Yjs.
+
+    Args:
+        data: the update of the first keystroke.
+        key: the same, recognised.
+    """
+
+    __slots__ = ("_head", "_right", "_texts", "_until")
+
+    def __init__(self, data: bytes, key: Keystroke) -> None:
+        self._head = data[: -len(key.text) - 2]
+        self._texts = [key.text]
+        self._until = key.clock + len(key.text)
+        self._right = key.right, key.right_clock
+
+    def extend(self, key: Keystroke) -> bool:
+        """Take in a keystroke of the same client, if it continues this struct."""
+        client, clock, left, left_clock, right, right_clock, text = key
+        if clock != self._until or left_clock != clock - 1 or left != client:
+            return False
+        if (right, right_clock) != self._right:
+            return False
+        self._texts.append(text)
+        self._until += len(text)
+        return True
+
+    def encode(self) -> bytes:
+        """The update that does what all of them do."""
+        return self._head + encode_bytes(b"".join(self._texts)) + b"\0"
+
+
 class UpdateLog:
     """The updates of one document, in memory."""
 
     def __init__(self, base: bytes = EMPTY_UPDATE) -> None:
         self._merged = [base] if base != EMPTY_UPDATE else []
         self._tail: list[bytes] = []
+        self._typing: dict[bytes, Typing] = {}
 
-    def extend(self, updates: list[bytes]) -> None:
-        """Add vetted updates, in the order of their acceptance."""
-        self._tail += updates
+    def append(self, data: bytes) -> None:
+        """Add a vetted update."""
+        self._tail.append(data)
         if len(self._tail) > _TAIL_MAX:
             self._merged.append(merge(self._tail))
             self._tail = []
 
+    def type(self, data: bytes, key: Keystroke) -> None:
+        """Add a keystroke. Merging is blind to order, so it may join what came before others."""
+        typing = self._typing.get(key[0])
+        if typing is None or not typing.extend(key):
+            if typing is not None:
+                self.append(typing.encode())
+            self._typing[key[0]] = Typing(data, key)
+
     def merged(self) -> bytes:
         """The whole document as one update."""
+        self._tail += [typing.encode() for typing in self._typing.values()]
+        self._typing.clear()
         if self._tail or len(self._merged) > 1:
             self._merged = [merge([*self._merged, merge(self._tail)])]
             self._tail = []
