@@ -56,6 +56,10 @@ class KeyFile:
         except Malformed as error:
             raise Misconfigured(f"the secret that is configured cannot be used: {error}") from None
 
+    def has_secret(self) -> bool:
+        """Whether the folder's secret was made, so that asking for it makes none."""
+        return self._secret_path.exists()
+
     def secret(self) -> str:
         """Return the folder's secret; the first time, make it."""
         text = _read(self._secret_path)
