@@ -39,7 +39,8 @@ export class Editor {
       EditorState.lineSeparator.of("\n"),
       EditorView.clipboardInputFilter.of((pasted) => pasted.replace(/\r\n?/g, "\n")),
       EditorView.lineWrapping,
-      EditorView.contentAttributes.of({ "aria-label": path }),
+      // Reachable by keyboard even where it is read only, to scroll, select and copy.
+      EditorView.contentAttributes.of({ "aria-label": path, tabindex: "0" }),
       highlightSpecialChars(),
       drawSelection(),
       search({ top: true }),
@@ -83,7 +84,6 @@ function access(editable: boolean): Extension {
   return [
     EditorState.readOnly.of(true),
     EditorView.editable.of(false),
-    // Still reachable by keyboard, to scroll, select and copy.
-    EditorView.contentAttributes.of({ tabindex: "0", "aria-readonly": "true" }),
+    EditorView.contentAttributes.of({ "aria-readonly": "true" }),
   ];
 }

@@ -45,7 +45,8 @@ export class Link {
       connect: false,
       // Two tabs of one browser may hold tokens with different rights.
       disableBc: true,
-      params: { token },
+      // Not in the address, which proxies on the way write to their logs.
+      protocols: [`syncroom.${token}`],
     });
     this.#watchConnection();
     this.#watchMessages();

@@ -48,7 +48,7 @@ function watchMenu(): void {
   }).observe(body, { attributes: true, attributeFilter: ["class"] });
 }
 
-window.addEventListener("popstate", () => {
+window.addEventListener("hashchange", () => {
   const place = parseFragment(location.hash);
   // Another room or token is another page: nothing of this one should remain.
   if (place === null || session === null || !session.follow(place)) location.reload();

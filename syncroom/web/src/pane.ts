@@ -9,6 +9,7 @@ import { peopleIn } from "./people";
 import { showHere } from "./peopleview";
 import { splitPath } from "./paths";
 import { SaveState } from "./savestate";
+import { sentence } from "./words";
 
 export interface Request {
   readonly room: string;
@@ -37,8 +38,10 @@ export class Pane {
   #request: Request | null = null;
   #link: Link | null = null;
   #editor: Editor | null = null;
-
   #lasting = "";
+
+  /** Documents that were left with something unsaved. */
+  readonly #leaving = new Set<Link>();
 
   constructor(onUnwanted: () => void) {
     this.#onUnwanted = onUnwanted;
@@ -49,11 +52,15 @@ export class Pane {
   }
 
   get hasUnsaved(): boolean {
+    return this.#isUnsaved || this.#leaving.size > 0;
+  }
+
+  get #isUnsaved(): boolean {
     return this.#link?.state.unsaved ?? false;
   }
 
   open(request: Request): void {
-    this.close();
+    this.#leave();
     this.#request = request;
     const [folder, name] = splitPath(request.path);
     this.#folder.textContent = folder;
@@ -64,23 +71,13 @@ export class Pane {
     this.#readOnly.hidden = request.mayWrite;
     const link = new Link(request.room, request.path, request.token, (state) => {
       if (link === this.#link) this.#follow(state);
+      else if (!state.unsaved || state.phase === "refused") this.#release(link);
     });
     this.#link = link;
     this.#editor = new Editor(this.#place, link, request.path);
     this.#join(link, request.me);
     this.#saveState.show(link.state, request.mayWrite);
     link.open();
-  }
-
-  close(): void {
-    this.#editor?.close();
-    this.#link?.close();
-    this.#editor = null;
-    this.#link = null;
-    this.#request = null;
-    this.note("");
-    this.#head.hidden = true;
-    this.#place.hidden = true;
   }
 
   /** What the page shows where no document can be shown. */
@@ -101,9 +98,11 @@ export class Pane {
   allow(mayWrite: boolean): void {
     const request = this.#request;
     if (request === null || mayWrite || !request.mayWrite) return;
-    const isLost = this.hasUnsaved;
+    const link = this.#link;
+    const isLost = this.#isUnsaved;
     // Reopened, because what the server did not take would show here and nowhere else.
     this.open({ ...request, mayWrite });
+    if (link !== null) this.#release(link);
     if (isLost) this.note("This document is read only for you. What you typed was not kept.");
   }
 
@@ -111,12 +110,32 @@ export class Pane {
     this.#editor?.focus();
   }
 
+  /** Leaves the document that is open; its connection stays until everything is saved. */
+  #leave(): void {
+    const link = this.#link;
+    this.#editor?.close();
+    this.#editor = null;
+    this.#link = null;
+    this.#request = null;
+    this.note("");
+    if (link === null) return;
+    this.#leaving.add(link);
+    link.provider.awareness.setLocalState(null);
+    if (!link.state.unsaved || link.state.phase === "refused") this.#release(link);
+  }
+
+  #release(link: Link): void {
+    if (this.#leaving.delete(link)) link.close();
+  }
+
   #join(link: Link, me: Participant): void {
     const { awareness } = link.provider;
     const colour = colourOf(me.id);
     // The server writes id, name and role itself; the colours are for other y-codemirror editors.
     awareness.setLocalStateField("user", { ...me, color: colour, colorLight: `${colour}33` });
-    const show = (): void => showHere(this.#here, peopleIn(awareness), me.id);
+    const show = (): void => {
+      if (link === this.#link) showHere(this.#here, peopleIn(awareness), me.id);
+    };
     awareness.on("change", show);
     show();
   }
@@ -130,17 +149,17 @@ export class Pane {
       this.#editor.editable = request.mayWrite && state.loaded && !isRefused;
     }
     if (isRefused && !state.loaded) {
-      this.explain("The server does not open this document", state.reason ?? "");
+      this.explain("The server does not open this document", sentence(state.reason ?? ""));
     } else if (state.phase === "connected" || isRefused) {
       this.#message.hidden = true;
       this.#place.hidden = false;
-      this.#tell(state.reason ?? this.#otherContent());
+      this.#tell(sentence(state.reason ?? this.#otherContent()));
       if (state.reason !== null && !isRefused) this.#onUnwanted();
     }
   }
 
   #tell(text: string): void {
-    const told = [this.#lasting, text].filter((one) => one !== "").join(" ");
+    const told = this.#lasting || text;
     if (told !== this.#notice.textContent) this.#notice.textContent = told;
     this.#notice.hidden = told === "";
   }

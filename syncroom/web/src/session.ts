@@ -7,6 +7,7 @@ import type { Place } from "./fragment";
 import { Pane } from "./pane";
 import { watchRoom } from "./participants";
 import { showRoom } from "./peopleview";
+import { sentence } from "./words";
 
 const REFRESH_MS = 4_000;
 
@@ -91,8 +92,10 @@ export class Session {
         showRoom(this.#people, people, listing.participant.id);
       });
     }
-    const path = this.#place.path ?? latest(listing.documents)?.path;
-    if (path !== undefined) {
+    const path = latest(listing.documents)?.path;
+    if (this.#place.path !== null) {
+      this.#showDocument(this.#place.path);
+    } else if (path !== undefined) {
       this.#go(path);
     } else {
       this.#pane.explain("No documents yet", "Name one, and start writing.");
@@ -104,8 +107,8 @@ export class Session {
     if (problem instanceof Refusal) {
       this.#ended = true;
       this.#endWatch?.();
-      if (this.#listing === null) this.#events.onRefused(this.#place, problem.message);
-      else this.#pane.note(`The server no longer takes this link: ${problem.message}`);
+      if (this.#listing === null) this.#events.onRefused(this.#place, sentence(problem.message));
+      else this.#pane.note(`The server no longer takes this link. ${sentence(problem.message)}`);
     } else if (this.#listing === null) {
       this.#pane.explain("The server does not answer", "Trying again every few seconds.");
     }
