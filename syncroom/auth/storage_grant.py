@@ -9,6 +9,7 @@ that is not one denies everything: nobody can tell what it was meant to protect.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import cached_property
 from typing import Annotated, Literal, TypeAlias
@@ -23,13 +24,16 @@ FileAction: TypeAlias = Literal["list", "read", "write", "delete", "presign"]
 
 _READ_ACTIONS: tuple[FileAction, ...] = ("list", "read")
 _WRITE_ACTIONS: tuple[FileAction, ...] = ("list", "read", "write", "delete")
+_DOT_SLASHES = re.compile(r"\A(?:\./)+")
 _RULES_MAX = 1000  # the bound of the published SDK; a token has no room for more
 
 
 def canonical_file_path(path: str) -> str:
     """Return a relative path as NFC, ``""`` being the root; raises `Malformed` for any other."""
-    text = unicodedata.normalize("NFC", path)
-    if text and (normalise(text) != text or any(map(_is_internal, text.split("/")))):
+    if not path:
+        return ""
+    text = normalise(path)  # first of all, for it bounds the length
+    if text != unicodedata.normalize("NFC", path) or any(map(_is_internal, text.split("/"))):
         raise Malformed(f"the path {text[:80]!r} is not a canonical relative path")
     return text
 
@@ -41,9 +45,7 @@ def _is_internal(name: str) -> bool:
 
 def _request_path(path: str) -> str:
     """Read a path as clients send it: ``./`` and slashes around it mean nothing."""
-    while path.startswith("./"):
-        path = path[2:]
-    path = path.strip("/")
+    path = _DOT_SLASHES.sub("", path).strip("/")
     return "" if path == "." else canonical_file_path(path)
 
 
