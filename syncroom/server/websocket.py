@@ -95,7 +95,7 @@ class WebSocketProtocol(asyncio.Protocol):
         for timer in (self._timer, self._stall):
             if timer is not None:
                 timer.cancel()
-        self._server_connections.discard(self)  # type: ignore[arg-type]
+        self._server_connections.discard(self)
         self._gate.connections.discard(self)
         self._gate.refused.discard(self)
 
