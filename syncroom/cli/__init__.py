@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import typer
-from rich.console import Console
 
 from syncroom import __version__
 from syncroom.cli import serve, token
@@ -34,5 +33,5 @@ def main() -> None:
     try:
         app()
     except SyncroomError as error:
-        Console(stderr=True, highlight=False).print(f"syncroom: {error}", markup=False)
+        typer.echo(f"syncroom: {error}", err=True)
         sys.exit(2)

@@ -14,7 +14,7 @@ from syncroom.auth.keys import encode_api_key
 from syncroom.auth.scopes import ApiScope
 from syncroom.auth.sync_grant import SyncGrant, SyncPathGrant
 from syncroom.auth.token import ParticipantToken
-from syncroom.cli.welcome import DEMO_ROOM, demo_content
+from syncroom.cli.welcome import DEMO_PATH, DEMO_ROOM, demo_content
 from syncroom.server.serve import run
 from syncroom.settings import LogLevel, Settings, load_settings
 from syncroom.store.keys import KeyFile
@@ -94,7 +94,7 @@ def _link(url: str, key: ApiKey, name: str, scope: ApiScope) -> str:
     token.add_api_grant(scope)
     expiration = datetime.now(UTC) + _DEMO_LINK_LIFE
     jwt = token.to_jwt(api_key=encode_api_key(key), expiration=expiration)
-    return f"{url}/#{urlencode({'room': DEMO_ROOM, 'token': jwt})}"
+    return f"{url}/#{urlencode({'room': DEMO_ROOM, 'path': DEMO_PATH, 'token': jwt})}"
 
 
 def _log_to_stderr(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from pycrdt import Doc, Text
 
 DEMO_ROOM = "demo"
 
-_PATH = "welcome.md"
+DEMO_PATH = "welcome.md"
 
 _TEXT = """\
 # Welcome
@@ -26,7 +26,7 @@ Any editor with a y-websocket provider can open it too.
 
 def demo_content(room: str, path: str) -> bytes | None:
     """What new documents of the demo begin with."""
-    if (room, path) != (DEMO_ROOM, _PATH):
+    if (room, path) != (DEMO_ROOM, DEMO_PATH):
         return None
     doc: Doc[Any] = Doc()
     doc["content"] = Text(_TEXT)
