@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
@@ -26,11 +26,21 @@ _HEADERS = {
 }
 
 
+class _Assets(StaticFiles):
+    """Files that bear the hash of their content in their name: they never change."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
 async def _index(_: Request) -> Response:
     return FileResponse(DIST / "index.html", headers=_HEADERS)
 
 
 def routes() -> list[BaseRoute]:
     """The page and what it loads."""
-    assets = StaticFiles(directory=DIST / "assets", check_dir=False)
+    assets = _Assets(directory=DIST / "assets", check_dir=False)
     return [Route("/", _index), Mount("/assets", assets)]
