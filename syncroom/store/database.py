@@ -93,6 +93,10 @@ class Database:
             if is_damage(error):
                 raise Damaged(f"{self.file} can't be read: {describe(error)}") from error
             raise Misconfigured(f"{self.file} can't be used: {describe(error)}") from error
+        except UnicodeDecodeError as error:
+            # SQLite quotes the damaged text of the schema in its message.
+            self.close()
+            raise Damaged(f"{self.file} can't be read: its schema is garbled") from error
         except (Misconfigured, Damaged):
             self.close()
             raise

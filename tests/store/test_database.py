@@ -81,6 +81,23 @@ def test_a_file_that_is_not_as_we_make_it_is_refused_and_left_alone(
     assert file.read_bytes() == before
 
 
+@pytest.mark.parametrize("garbled", [b"CREA\xd4E TABLE log", b"CREATE TABLE lof"])
+def test_a_garbled_schema_is_damage(folder: Path, file: Path, garbled: bytes) -> None:
+    write_documents(folder, documents=1, records=1)
+    file.write_bytes(file.read_bytes().replace(b"CREATE TABLE log", garbled))
+
+    with pytest.raises(Damaged, match=str(file)):
+        Database(folder).open()
+
+
+def test_a_place_without_a_write_ahead_log_is_refused(file: Path) -> None:
+    with (
+        closing(connect("file::memory:")) as connection,
+        pytest.raises(Misconfigured, match="write-ahead log"),
+    ):
+        check_or_create(connection, file)
+
+
 @pytest.mark.parametrize("content", [b"no database" * 1000, b"SQLite format 3\0" + b"\0" * 5000])
 def test_a_file_that_is_no_database_is_damage(file: Path, content: bytes) -> None:
     file.parent.mkdir()
@@ -172,6 +189,29 @@ def test_a_document_under_another_name_is_noticed(database: Database, file: Path
         database.read("demo", "x.md")
     with pytest.raises(Damaged):
         database.read("x", "4.md")
+
+
+@pytest.mark.parametrize("row_id", [b"\x05", b"\x7f"])
+def test_a_name_that_leads_elsewhere_is_noticed_while_running(
+    database: Database, file: Path, row_id: bytes
+) -> None:
+    file.write_bytes(file.read_bytes().replace(b"demo3.md\x04", b"demo3.md" + row_id))
+
+    with pytest.raises(Damaged, match=r"'3\.md' in room 'demo'"):
+        database.read("demo", "3.md")
+
+
+def test_names_that_cannot_be_read_are_damage_and_no_empty_room(
+    database: Database, file: Path
+) -> None:
+    content = file.read_bytes()
+    page = content.index(b"demo3.md\x04") // 4096 * 4096
+    file.write_bytes(content[:page] + bytes(4096) + content[page + 4096 :])
+
+    with pytest.raises(Damaged, match="room 'demo' can't be listed"):
+        database.documents("demo")
+    with pytest.raises(Damaged, match="can't be read"):
+        database.read("demo", "3.md")
 
 
 @pytest.mark.parametrize(

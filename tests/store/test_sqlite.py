@@ -130,6 +130,40 @@ async def test_a_callback_that_raises_keeps_no_other_from_running(
     assert "a callback of the store raised" in caplog.messages
 
 
+async def test_whoever_stops_waiting_disturbs_nobody(store: SqliteStore) -> None:
+    ran: list[int] = []
+    store.append("demo", "notes.md", INCARNATION, numbered(1), partial(ran.append, 1))
+    impatient = asyncio.create_task(store.flush())
+    patient = asyncio.create_task(store.flush())
+    await asyncio.sleep(0)
+
+    impatient.cancel()
+    await patient
+
+    assert ran == [1]
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+
+
+async def test_closing_that_is_cancelled_still_lets_go(folder: Path) -> None:
+    store = SqliteStore(folder, commit_pause_s=0.0)
+    await store.open()
+    durable = asyncio.Event()
+    store.append("demo", "notes.md", INCARNATION, numbered(1), durable.set)
+    closing = asyncio.create_task(store.close())
+    await asyncio.sleep(0)
+
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+
+    await durable.wait()
+    again = SqliteStore(folder, commit_pause_s=0.0)
+    await again.open()
+    assert await again.load("demo", "notes.md") == StoredDocument(INCARNATION, (numbered(1),))
+    await again.close()
+
+
 async def test_nothing_follows_a_record_that_could_not_be_written(store: SqliteStore) -> None:
     ran: list[int] = []
     no_text = Record(1, "\ud800", (), (b"update",))
