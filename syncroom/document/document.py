@@ -16,7 +16,7 @@ from syncroom.document.log import UpdateLog
 from syncroom.document.owners import Owners
 from syncroom.document.presence import Presence, is_echo
 from syncroom.document.state import DocumentState
-from syncroom.errors import Denied, LimitExceeded, Unavailable
+from syncroom.errors import Denied, LimitExceeded, Malformed, Unavailable
 from syncroom.protocol import awareness, state_vector, varint
 from syncroom.protocol.state_vector import CLOCK_MAX
 from syncroom.protocol.update import read_keystroke, read_update
@@ -103,7 +103,10 @@ class Document:
 
     def restore(self, merged: bytes) -> None:
         """Begin with what the store kept. Raises `Malformed`."""
-        self._state.apply(read_update(merged, self._limits.value_depth_max))
+        update = read_update(merged, self._limits.value_depth_max)
+        if self._state.gap(update) is not None:
+            raise Malformed("something that it builds on is missing")
+        self._state.apply(update)
         self._log = UpdateLog(merged)
 
     def join(self, peer: Peer) -> None:
@@ -255,9 +258,10 @@ class Document:
         }
 
     def _take_presence(self, peer: Peer, entry: Entry) -> None:
-        if len(entry.state) > self._limits.presence_bytes_max:
+        size = len(entry.state.encode())
+        if size > self._limits.presence_bytes_max:
             raise LimitExceeded(
-                f"a presence state has {len(entry.state)} characters, "
+                f"a presence state has {size} bytes, "
                 f"{self._limits.presence_bytes_max} are allowed"
             )
         state = awareness.read_state(entry.state, self._limits.value_depth_max)

@@ -65,5 +65,5 @@ def read_state(text: str, depth_max: int) -> dict[str, object] | None:
 
 
 def write_state(state: dict[str, object]) -> str:
-    """The JSON text of a state, as short as it gets and in ASCII."""
-    return json.dumps(state, separators=(",", ":"))
+    """The JSON text of a state, as short as it gets."""
+    return json.dumps(state, ensure_ascii=False, separators=(",", ":"))
