@@ -261,8 +261,7 @@ class Document:
         size = len(entry.state.encode())
         if size > self._limits.presence_bytes_max:
             raise LimitExceeded(
-                f"a presence state has {size} bytes, "
-                f"{self._limits.presence_bytes_max} are allowed"
+                f"a presence state has {size} bytes, {self._limits.presence_bytes_max} are allowed"
             )
         state = awareness.read_state(entry.state, self._limits.value_depth_max)
         if state is None:
