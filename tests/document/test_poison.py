@@ -16,7 +16,7 @@ from syncroom.document.state import DocumentState
 from syncroom.errors import Malformed
 from syncroom.protocol.update import read_update
 from tests.protocol import native
-from tests.protocol.honest import MEET, Session, play
+from tests.protocol.honest import MEET, WORDS, Session, play
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,11 @@ MUTATIONS = 12_000
 
 
 def _session(rng: random.Random) -> Session:
+    """Without words that hold an emoji: a mutation may delete half of one, and then pycrdt's own
+    document, not the bytes, is encoded wrongly. The log never goes that way."""
+    values = [value for value in range(99) if WORDS[value % len(WORDS)].isascii()]
     script = [
-        (rng.randrange(2), rng.randrange(MEET + 2), rng.randrange(99), rng.randrange(99))
+        (rng.randrange(2), rng.randrange(MEET + 2), rng.randrange(99), rng.choice(values))
         for _ in range(60)
     ]
     return play(script)

@@ -1,0 +1,80 @@
+"""Peers without a socket, a wire that shows what it was given, and a disk that obeys."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from syncroom.auth.participant import Participant
+from tests.support import wire as bytes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from syncroom.document.peer import Wire
+    from syncroom.store.base import Record
+
+
+class PlainWire:
+    """Messages of y-protocols without frames around them."""
+
+    def updates(self, updates: Sequence[bytes]) -> bytes:
+        return b"".join(map(bytes_of.update, updates))
+
+    def answer(self, update: bytes) -> bytes:
+        return bytes_of.step2(update)
+
+    def presence(self, entries: bytes) -> bytes:
+        return bytes_of.awareness_payload(entries)
+
+
+WIRE = PlainWire()
+
+
+class FakePeer:
+    """A peer that keeps what it was sent, one entry for each delivery."""
+
+    def __init__(self, name: str = "ann", wire: Wire = WIRE) -> None:
+        self.participant = Participant(f"id-of-{name}", name, "user", None, None)
+        self.wire = wire
+        self.client_id: int | None = None
+        self.client_bytes = b""
+        self.deliveries: list[list[bytes_of.Message]] = []
+        self.resyncs = 0
+
+    def deliver(self, data: bytes) -> None:
+        self.deliveries.append(bytes_of.messages(data))
+
+    def resync(self) -> None:
+        self.resyncs += 1
+
+    def heard(self, kind: str) -> list[bytes_of.Message]:
+        return [message for each in self.deliveries for message in each if message.kind == kind]
+
+    def updates(self) -> list[bytes]:
+        return [message.payload for message in self.heard("update")]
+
+    def states(self) -> list[bytes_of.State]:
+        return [state for message in self.heard("awareness") for state in message.states]
+
+
+class Disk:
+    """Keeps records, and says when they are durable only when it is told to."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._waiting: list[Callable[[], None]] = []
+
+    def keep(self, record: Record, durable: Callable[[], None]) -> None:
+        self.records.append(record)
+        self._waiting.append(durable)
+
+    def sync(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for durable in waiting:
+            durable()
+
+
+async def turn() -> None:
+    """Let the event loop finish what is due now."""
+    await asyncio.sleep(0)
