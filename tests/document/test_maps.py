@@ -1,0 +1,106 @@
+"""Documents that only the server writes: pycrdt readers see the map, and no life but this one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pycrdt
+
+from syncroom.document.maps import MapDocument
+from syncroom.limits import Limits
+from syncroom.protocol import state_vector
+from tests.document.fakes import WIRE, FakePeer, turn
+from tests.support import wire
+
+
+def _document() -> MapDocument:
+    document = MapDocument(
+        ".room/things",
+        "0" * 32,
+        keep=None,
+        limits=Limits(),
+        loop=asyncio.get_running_loop(),
+        now_ms=lambda: 1,
+    )
+    document.open_map("things")
+    return document
+
+
+class Reader:
+    """A pycrdt document that keeps what it is sent, over any number of the server's lives."""
+
+    def __init__(self) -> None:
+        self.doc: pycrdt.Doc[Any] = pycrdt.Doc()
+        self._map: pycrdt.Map[Any] = self.doc.get("things", type=pycrdt.Map)
+
+    def ask(self, document: MapDocument) -> bytes:
+        (message,) = wire.messages(document.answer(WIRE, self.doc.get_state()))
+        self.doc.apply_update(message.payload)
+        return message.payload
+
+    def hear(self, peer: FakePeer) -> None:
+        for update in peer.updates():
+            self.doc.apply_update(update)
+
+    def things(self) -> dict[str, Any]:
+        things: dict[str, Any] = self._map.to_py() or {}
+        return things
+
+
+async def test_a_reader_sees_what_was_set_and_what_is_changed_afterwards() -> None:
+    document, reader, peer = _document(), Reader(), FakePeer("ann")
+    document.set("a", {"n": 1, "list": [1, "two", None]})
+    document.set("b", {"n": 2})
+    document.join(peer)
+
+    reader.ask(document)
+    first = reader.things()
+    document.set("a", {"n": 3})
+    document.remove("b")
+    await turn()
+    reader.hear(peer)
+
+    assert first == {"a": {"n": 1, "list": [1, "two", None]}, "b": {"n": 2}}
+    assert reader.things() == {"a": {"n": 3}}
+    assert len(peer.deliveries) == 1
+
+
+async def test_entries_of_an_earlier_life_are_deleted_for_those_who_kept_them() -> None:
+    reader = Reader()
+    for life in range(3):
+        document = _document()
+        document.set("shared", {"life": life})
+        document.set(f"only {life}", {})
+        reader.ask(document)
+
+        assert reader.things() == {"shared": {"life": life}, f"only {life}": {}}
+
+
+async def test_an_empty_life_deletes_what_was_kept() -> None:
+    reader, document = Reader(), _document()
+    document.set("a", {})
+    reader.ask(document)
+
+    reader.ask(_document())
+
+    assert reader.things() == {}
+
+
+async def test_a_reader_of_this_life_is_told_nothing_twice() -> None:
+    document, reader = _document(), Reader()
+    document.set("a", {})
+    reader.ask(document)
+
+    assert reader.ask(document) == b"\0\0"
+
+
+async def test_any_vector_is_answered() -> None:
+    document = _document()
+    document.set("a", {})
+
+    for vector in ({7: 0}, {7: 2**31 - 1}, {2**53 - 1: 1, 5: 9}):
+        (message,) = wire.messages(document.answer(WIRE, state_vector.encode(vector)))
+        fresh: pycrdt.Doc[Any] = pycrdt.Doc()
+        fresh.apply_update(message.payload)
+        assert fresh.get("things", type=pycrdt.Map).to_py() == {"a": {}}
