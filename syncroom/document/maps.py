@@ -7,6 +7,7 @@ the same path as everybody's updates.
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from pycrdt import Doc, Map, TransactionEvent, merge_updates
@@ -24,7 +25,8 @@ class MapDocument(Document):
 
     def open_map(self, root: str) -> None:
         """Name the map; to be called once."""
-        self._doc: Doc[Any] = Doc()
+        # of two entries under one name readers keep that of the higher client id: the later life's
+        self._doc: Doc[Any] = Doc(client_id=self._now_ms() << 10 | secrets.randbits(10))
         self._map = self._doc.get(root, type=Map)
         self._subscription = self._doc.observe(self._publish_change)
 
