@@ -11,6 +11,7 @@ from tests.support import wire as bytes_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from syncroom.document.document import Document
     from syncroom.document.peer import Wire
     from syncroom.store.base import Record
 
@@ -29,6 +30,7 @@ class PlainWire:
 
 
 WIRE = PlainWire()
+WAIT_S_MAX = 20.0
 
 
 class FakePeer:
@@ -73,6 +75,24 @@ class Disk:
         waiting, self._waiting = self._waiting, []
         for durable in waiting:
             durable()
+
+
+class OpenDocuments(dict[str, "Document"]):
+    """The open documents of a room, for whoever waits until one is unloaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed = asyncio.Event()
+
+    def __delitem__(self, path: str) -> None:
+        super().__delitem__(path)
+        self._changed.set()
+
+    async def without(self, path: str) -> None:
+        async with asyncio.timeout(WAIT_S_MAX):
+            while path in self:
+                self._changed.clear()
+                await self._changed.wait()
 
 
 async def turn() -> None:

@@ -1,0 +1,89 @@
+"""All rooms of a server: made when first asked for, told of the disk, forgotten when idle."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncroom.errors import Unavailable
+from syncroom.limits import Limits
+from syncroom.rooms import Rooms, no_content
+from syncroom.store.memory import MemoryStore
+from tests.document.fakes import FakePeer, OpenDocuments
+from tests.protocol import craft
+
+HELLO = craft.update(craft.section(1, 0, craft.string("hello")))
+
+
+async def _rooms(idle_s: float = 60.0) -> tuple[Rooms, MemoryStore]:
+    store = MemoryStore()
+    await store.open()
+    return Rooms(store, Limits(idle_document_s=idle_s)), store
+
+
+async def test_a_name_means_one_room() -> None:
+    rooms, _ = await _rooms()
+
+    assert rooms.room("demo") is rooms.room("demo")
+    assert rooms.room("demo") is not rooms.room("Demo")
+
+
+async def test_rooms_share_no_documents() -> None:
+    rooms, _ = await _rooms()
+    demo, other = await rooms.room("demo").load("notes"), await rooms.room("other").load("notes")
+    peer = FakePeer()
+
+    demo.accept(peer, HELLO, live=True)
+    await rooms.flush()
+
+    assert other.vector() == b"\0"
+    assert [info.path for info in await rooms.documents("demo")] == ["notes"]
+    assert await rooms.documents("other") == []
+
+
+async def test_a_flush_puts_on_disk_what_arrived_in_this_turn() -> None:
+    rooms, store = await _rooms()
+    document = await rooms.room("demo").load("notes")
+    document.accept(FakePeer(), HELLO, live=True)
+
+    await rooms.flush()
+
+    stored = await store.load("demo", "notes")
+    assert stored is not None
+    assert [data for record in stored.records for data in record.updates] == [HELLO]
+
+
+async def test_every_open_document_is_told_of_the_disk() -> None:
+    rooms, store = await _rooms()
+    documents = [await rooms.room(name).load("notes") for name in ("a", "b")]
+    peers = [FakePeer() for _ in documents]
+    for document, peer in zip(documents, peers, strict=True):
+        document.join(peer)
+    assert store.on_failure is not None
+    assert rooms.failure is None
+
+    store.failure = "the disk is full"
+    store.on_failure(store.failure)
+    for document, peer in zip(documents, peers, strict=True):
+        with pytest.raises(Unavailable, match="the disk is full"):
+            document.accept(peer, HELLO, live=True)
+    assert rooms.failure == "the disk is full"
+    store.failure = None
+    store.on_failure(None)
+
+    assert [peer.resyncs for peer in peers] == [1, 1]
+
+
+async def test_an_idle_room_is_forgotten_and_made_anew() -> None:
+    rooms, _ = await _rooms(idle_s=0.001)
+    room = rooms.room("demo")
+    room.documents = documents = OpenDocuments()
+
+    await room.load("notes")
+
+    await documents.without("notes")
+
+    assert rooms.room("demo") is not room
+
+
+def test_new_documents_begin_empty() -> None:
+    assert no_content("demo", "notes") is None
