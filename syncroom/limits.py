@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 
 class Limits(BaseModel):
@@ -13,8 +13,9 @@ class Limits(BaseModel):
     message_bytes_max: PositiveInt = 16 << 20
     """One WebSocket message: a day of offline work comes back as one update."""
 
-    value_depth_max: PositiveInt = 64
-    """Nested lists and maps in one value: native decoders recurse, and stacks end."""
+    value_depth_max: int = Field(default=64, gt=0, le=100)
+    """Nested lists and maps in one value: native decoders recurse, and stacks end; that of JSON
+    refuses what is nested 128 deep."""
 
     path_bytes_max: PositiveInt = 1024
     """A document's path, in UTF-8."""
