@@ -1,0 +1,134 @@
+"""Settings: flags before variables before the file before defaults; plain words if wrong."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from syncroom.errors import Misconfigured
+from syncroom.limits import Limits
+from syncroom.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("SYNCROOM_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "syncroom.toml"
+    file.write_text('port = 1001\nhost = "0.0.0.0"\n[limits]\nrefusal_s = 1.5\n')
+    return file
+
+
+def test_the_defaults_serve_this_machine_alone() -> None:
+    settings = load_settings()
+
+    assert (settings.host, settings.port) == ("127.0.0.1", 8420)
+    assert settings.data_dir == Path("syncroom-data")
+    assert settings.log_level == "info"
+    assert settings.secret is None
+    assert settings.limits == Limits()
+
+
+def test_a_file_is_read(config: Path) -> None:
+    settings = load_settings(config)
+
+    assert (settings.host, settings.port) == ("0.0.0.0", 1001)
+    assert settings.limits.refusal_s == 1.5
+    assert settings.limits.keepalive_s == Limits().keepalive_s
+
+
+def test_flags_win_over_variables_and_variables_over_the_file(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNCROOM_PORT", "1002")
+    assert load_settings(config).port == 1002
+
+    assert load_settings(config, port=1003, host=None).port == 1003
+    assert load_settings(config, port=None).port == 1002
+    assert load_settings(config, port=None).host == "0.0.0.0"
+
+
+def test_a_limit_can_be_set_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNCROOM_LIMITS__REFUSAL_S", "0.25")
+
+    assert load_settings().limits.refusal_s == 0.25
+
+
+def test_the_secret_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNCROOM_SECRET", "a-secret-of-many-characters-0123456789")
+
+    settings = load_settings()
+
+    assert settings.secret is not None
+    assert settings.secret.get_secret_value() == "a-secret-of-many-characters-0123456789"
+    assert "a-secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("port = 70000\n", "port"),
+        ("prot = 8420\n", "prot"),
+        ("[limits]\nrefusal = 1\n", "limits.refusal"),
+        ("[limits]\nrefusal_s = 0\n", "limits.refusal_s"),
+        ("[limits]\nvalue_depth_max = 101\n", "limits.value_depth_max"),
+        ('log_level = "loud"\n', "log_level"),
+        ("port = \n", "syncroom.toml"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, text: str, named: str) -> None:
+    file = tmp_path / "syncroom.toml"
+    file.write_text(text)
+
+    with pytest.raises(Misconfigured, match=named):
+        load_settings(file)
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b'host = "\xff"\n'])
+def test_a_file_that_is_no_text_is_named(tmp_path: Path, raw: bytes) -> None:
+    file = tmp_path / "syncroom.toml"
+    file.write_bytes(raw)
+
+    with pytest.raises(Misconfigured, match=r"syncroom\.toml"):
+        load_settings(file)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"absent\.toml"):
+        load_settings(tmp_path / "absent.toml")
+
+
+def test_a_wrong_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "syncroom.toml"
+    file.write_text('secret = ["hidden-from-the-message"]\n')
+
+    with pytest.raises(Misconfigured) as refusal:
+        load_settings(file)
+
+    assert "hidden-from-the-message" not in str(refusal.value)
+
+
+def test_settings_and_limits_do_not_change() -> None:
+    settings = load_settings()
+
+    for model, name in ((settings, "port"), (settings.limits, "refusal_s")):
+        with pytest.raises(ValidationError):
+            setattr(model, name, 1)
+
+
+def test_every_setting_and_every_limit_says_what_it_is() -> None:
+    for model in (Settings, Limits):
+        source = Path(inspect.getfile(model)).read_text()
+        for name in model.model_fields:
+            declared = source.split(f"\n    {name}: ", 1)[1]
+            following = declared.split("\n", 1)[1] if "\n" in declared else ""
+            assert following.lstrip().startswith('"""'), name
