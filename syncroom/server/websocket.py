@@ -221,7 +221,8 @@ class WebSocketProtocol(asyncio.Protocol):
             self.write(output)
         if self._core.state is not State.OPEN:
             self._leave()
-            if self._core.close_rcvd is not None or self._core.parser_exc is not None:
+            core = self._core
+            if core.close_rcvd is not None or core.parser_exc or core.handshake_exc:
                 self._transport.close()
 
     def _shake_hands(self, request: Request) -> None:
