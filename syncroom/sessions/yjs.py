@@ -231,7 +231,7 @@ class YjsSession:
     def _answer(self, vector: bytes) -> None:
         """Answer sync step 1; the first time with our own question and everybody's presence."""
         clocks = state_vector.decode(vector)
-        if self._lag_vector is not None:
+        if self._lag_vector is not None and self._is_greeted:
             self._lag_vector = vector
             return
         document = self._document
