@@ -1,0 +1,185 @@
+"""A session whose socket fills up in the middle of a turn: nothing is left out of what it gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from syncroom.auth.participant import Participant
+from syncroom.limits import Limits
+from syncroom.rooms import Rooms
+from syncroom.sessions.yjs import YjsSession
+from syncroom.store.memory import MemoryStore
+from tests.document.fakes import turn
+from tests.protocol import craft
+from tests.protocol.honest import Replica
+from tests.server.fakes import read_frames
+from tests.support import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from syncroom.document.document import Document
+    from syncroom.room import Room
+    from syncroom.sessions.connection import Session
+
+
+class FakeConnection:
+    """A socket whose buffer is full as soon as it is told to be, as asyncio's transports are."""
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+        self.is_open = True
+        self.written = b""
+        self.is_full_after_next = False
+        self.write: Callable[[bytes], None] = self._write
+
+    def _write(self, data: bytes) -> None:
+        self.written += data
+        if self.is_full_after_next and self.session is not None:
+            self.is_full_after_next = False
+            self.session.pause()
+
+    def hold(self) -> None:
+        raise AssertionError("nothing is held here")
+
+    def release(self) -> None:
+        raise AssertionError("nothing is released here")
+
+    def close(self, code: int, reason: str) -> None:
+        raise AssertionError(f"closed with {code}: {reason}")
+
+    def dismiss(self, code: int, reason: str) -> None:
+        raise AssertionError(f"dismissed with {code}: {reason}")
+
+    def messages(self) -> list[wire.Message]:
+        return [m for _, data in read_frames(self.written) for m in wire.messages(data)]
+
+    def text(self) -> str:
+        reader = Replica(98)
+        for message in self.messages():
+            if message.kind in ("step2", "update"):
+                reader.learn(message.payload)
+        return reader.text()
+
+
+async def _room() -> tuple[Room, Document]:
+    store = MemoryStore()
+    await store.open()
+    room = Rooms(store, Limits()).room("demo")
+    return room, await room.load("notes")
+
+
+def _seat(room: Room, document: Document, name: str) -> tuple[FakeConnection, YjsSession]:
+    connection = FakeConnection()
+    participant = Participant(f"id-of-{name}", name, "user", None, None)
+    session = YjsSession(connection, room, participant, True, document)
+    session.receive(wire.step1())
+    return connection, session
+
+
+def _update(client: int, text: str) -> bytes:
+    return wire.update(craft.update(craft.section(client, 0, craft.string(text))))
+
+
+async def test_a_change_of_the_turn_in_which_a_confirmation_fills_the_socket_arrives() -> None:
+    room, document = await _room()
+    slow, slow_session = _seat(room, document, "slow")
+    _, fast = _seat(room, document, "fast")
+    slow_session.receive(_update(1, "own"))
+    await turn()
+
+    # the confirmation is sent by a callback of this turn, the change by a later one
+    await turn()
+    fast.receive(_update(2, "theirs"))
+    slow.is_full_after_next = True
+    slow_session.keep_alive()
+    await turn()
+    slow_session.resume()
+
+    assert "theirs" in slow.text()
+
+
+async def test_what_comes_while_a_client_lags_comes_as_one_difference() -> None:
+    room, document = await _room()
+    slow, slow_session = _seat(room, document, "slow")
+    _, fast = _seat(room, document, "fast")
+
+    slow.is_full_after_next = True
+    slow_session.keep_alive()
+    seen = len(slow.messages())
+    for number in range(10):
+        fast.receive(_update(10 + number, f"<{number}>"))
+        await turn()
+    assert len(slow.messages()) == seen
+    slow_session.resume()
+
+    assert [message.kind for message in slow.messages()[seen:]] == ["step2"]
+    assert all(f"<{number}>" in slow.text() for number in range(10))
+    fast.receive(_update(50, "after"))
+    await turn()
+    assert "after" in slow.text()
+
+
+async def test_a_difference_that_fills_the_socket_again_is_followed_by_another() -> None:
+    room, document = await _room()
+    slow, slow_session = _seat(room, document, "slow")
+    _, fast = _seat(room, document, "fast")
+    slow.is_full_after_next = True
+    slow_session.keep_alive()
+    for number in range(5):
+        fast.receive(_update(10 + number, f"<{number}>"))
+        await turn()
+        slow.is_full_after_next = True
+        slow_session.resume()
+
+    slow_session.resume()
+
+    assert all(f"<{number}>" in slow.text() for number in range(5))
+
+
+async def test_presence_is_told_again_after_lagging() -> None:
+    room, document = await _room()
+    slow, slow_session = _seat(room, document, "slow")
+    _, fast = _seat(room, document, "fast")
+    slow.is_full_after_next = True
+    slow_session.keep_alive()
+
+    fast.receive(wire.awareness(wire.State(2, 0, {"cursor": 1})))
+    await turn()
+    slow_session.resume()
+
+    states = [state for message in slow.messages() for state in message.states]
+    assert [state.client for state in states] == [2]
+
+
+async def test_a_question_asked_while_lagging_is_answered_afterwards() -> None:
+    room, document = await _room()
+    slow, slow_session = _seat(room, document, "slow")
+    _, fast = _seat(room, document, "fast")
+    slow.is_full_after_next = True
+    slow_session.keep_alive()
+    fast.receive(_update(2, "theirs"))
+    await turn()
+
+    seen = len(slow.messages())
+    slow_session.receive(wire.step1())
+    assert len(slow.messages()) == seen
+    slow_session.resume()
+
+    (answer,) = slow.messages()[seen:]
+    assert answer.kind == "step2"
+    assert b"theirs" in answer.payload
+
+
+async def test_a_client_that_lags_before_its_first_question_is_greeted_nevertheless() -> None:
+    room, document = await _room()
+    connection = FakeConnection()
+    participant = Participant("id-of-slow", "slow", "user", None, None)
+    session = YjsSession(connection, room, participant, True, document)
+    connection.is_full_after_next = True
+    session.keep_alive()
+
+    session.receive(wire.step1())
+    session.resume()
+
+    assert "step1" in [message.kind for message in connection.messages()]
