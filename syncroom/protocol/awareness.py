@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from syncroom.errors import Malformed
+from syncroom.errors import LimitExceeded, Malformed
 from syncroom.protocol import varint
 from syncroom.protocol.value import check_json
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 GONE = "null"
+
+ENTRIES_MAX = 10_000
+"""States in one update: clients repeat what they hear, of everybody in a document."""
 
 EMPTY = b"\0"
 """An awareness update about nobody: it keeps a connection alive."""
@@ -32,10 +35,15 @@ class Entry(NamedTuple):
 
 
 def decode(data: bytes) -> list[Entry]:
-    """The entries of an awareness update, their states not looked at yet; raises `Malformed`."""
+    """The entries of an awareness update, their states not looked at yet.
+
+    Raises `Malformed`, `LimitExceeded`.
+    """
     count, at = varint.decode(data, 0)
     if count > (len(data) - at) // 3:
         raise Malformed(f"an awareness update announces {count} states in {len(data)} bytes")
+    if count > ENTRIES_MAX:
+        raise LimitExceeded(f"an awareness update holds {count} states, above {ENTRIES_MAX}")
     entries = []
     for _ in range(count):
         client, at = varint.decode(data, at)

@@ -121,7 +121,10 @@ def _read_section(update: Update, at: int, depth_max: int) -> int:
         if kind == SKIP:
             section.needs.append((clock, client, clock + length - 1))
         elif kind in (GC, DELETED):
-            update.gone.append((client, clock, clock + length))
+            first = clock
+            if update.gone and update.gone[-1][0] == client and update.gone[-1][2] == clock:
+                first = update.gone.pop()[1]
+            update.gone.append((client, first, clock + length))
         clock += length
     section.clocks.append(clock)
     section.offsets.append(at)

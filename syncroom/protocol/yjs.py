@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from syncroom.errors import Malformed
+from syncroom.errors import LimitExceeded, Malformed
 from syncroom.protocol import awareness, varint
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SYNC, AWARENESS, AUTH, QUERY_AWARENESS = range(4)
 STEP_1, STEP_2, UPDATE = range(3)
+
+MESSAGES_MAX = 1000
+"""Messages in one frame, of which clients send a few: each is answered before anybody else is."""
 
 
 class Message(NamedTuple):
@@ -28,11 +31,17 @@ class Message(NamedTuple):
 
 
 def read_messages(frame: bytes) -> Iterator[Message]:
-    """The messages of a frame, one by one; raises `Malformed` when it comes to a bad one."""
-    at = 0
+    """The messages of a frame, one by one.
+
+    Raises `Malformed` when it comes to a bad one, `LimitExceeded` when to one too many.
+    """
+    at = count = 0
     if not frame:
         raise Malformed("a frame is empty")
     while at < len(frame):
+        count += 1
+        if count > MESSAGES_MAX:
+            raise LimitExceeded(f"a frame holds more than {MESSAGES_MAX} messages")
         kind, at = varint.decode(frame, at)
         step, body = 0, b""
         if kind == SYNC:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncroom.errors import Malformed
+from syncroom.errors import LimitExceeded, Malformed
 from syncroom.protocol import awareness
-from syncroom.protocol.awareness import GONE, Entry
+from syncroom.protocol.awareness import ENTRIES_MAX, GONE, Entry
 from tests.properties import examples
 from tests.support import wire
 
@@ -64,6 +64,14 @@ def test_every_truncation_and_every_trailing_byte_is_refused(
 def test_a_count_beyond_the_bytes_is_refused_before_anything_is_made_of_it(count: int) -> None:
     with pytest.raises(Malformed, match="announces"):
         awareness.decode(wire.varuint(count) + b"\0\0")
+
+
+def test_an_update_holds_so_many_states_and_not_one_more() -> None:
+    everybody = [Entry(client, 1, "{}") for client in range(ENTRIES_MAX + 1)]
+
+    assert len(awareness.decode(awareness.encode(everybody[1:]))) == ENTRIES_MAX
+    with pytest.raises(LimitExceeded):
+        awareness.decode(awareness.encode(everybody))
 
 
 @examples(100)

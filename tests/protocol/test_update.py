@@ -137,7 +137,7 @@ def test_types_parents_and_collected_units_are_named() -> None:
 
     assert read.types == [(7, 3)]
     assert read.parents == [(7, 3)]
-    assert read.gone == [(5, 0, 2), (5, 2, 5)]
+    assert read.gone == [(5, 0, 5)]
     assert read.deletes == [(9, 1, 3), (9, 5, 6)]
     assert read_delete_set(data, read.deletes_at) == (read.deletes, len(data))
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncroom.errors import Malformed
+from syncroom.errors import LimitExceeded, Malformed
 from syncroom.protocol import yjs
-from syncroom.protocol.yjs import Message
+from syncroom.protocol.yjs import MESSAGES_MAX, Message
 from tests.properties import examples
 from tests.support import wire
 
@@ -89,6 +89,14 @@ def test_what_we_write_another_reader_reads(body: bytes) -> None:
         wire.Message("update", body),
         wire.Message("denied", reason="why"),
     ]
+
+
+def test_a_frame_holds_so_many_messages_and_not_one_more() -> None:
+    frame = wire.QUERY * MESSAGES_MAX
+
+    assert len(list(yjs.read_messages(frame))) == MESSAGES_MAX
+    with pytest.raises(LimitExceeded):
+        list(yjs.read_messages(frame + wire.QUERY))
 
 
 def test_the_keepalive_is_an_awareness_message_about_nobody() -> None:
