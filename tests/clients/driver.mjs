@@ -3,6 +3,7 @@
 import { createInterface } from 'node:readline'
 import { Client } from './client.mjs'
 import { load } from './documents.mjs'
+import { history, recode, whole } from './history.mjs'
 
 const clients = new Map()
 const base64 = (bytes) => Buffer.from(bytes).toString('base64')
@@ -30,7 +31,10 @@ const requests = {
   states: ({ client }) => of(client).states(),
   present: ({ client, state }) => of(client).provider.awareness.setLocalState(state),
   send: ({ client, message }) => of(client).send(bytes(message)),
-  load: ({ updates, names }) => load(updates.map(bytes), names)
+  load: ({ updates, names }) => load(updates.map(bytes), names),
+  history: ({ seed, steps }) => history(seed, steps).map(base64),
+  recode: ({ updates }) => base64(recode(updates.map(bytes))),
+  whole: ({ updates }) => whole(updates.map(bytes))
 }
 
 const of = (client) => clients.get(client)

@@ -130,6 +130,22 @@ class NodeDriver:
         loaded: dict[str, Any] = await self.request("load", updates=encoded, names=names)
         return loaded
 
+    async def history(self, seed: int, steps: int) -> list[bytes]:
+        """The updates of three replicas that edit everything Yjs knows, in the order made."""
+        made = await self.request("history", seed=seed, steps=steps)
+        return [base64.b64decode(update) for update in made]
+
+    async def recode(self, *updates: bytes) -> bytes:
+        """A document as Yjs itself writes it."""
+        encoded = [base64.b64encode(update).decode() for update in updates]
+        return base64.b64decode(await self.request("recode", updates=encoded))
+
+    async def whole(self, *updates: bytes) -> dict[str, Any]:
+        """All that Yjs shows of a document with the roots that ``history`` edits."""
+        encoded = [base64.b64encode(update).decode() for update in updates]
+        seen: dict[str, Any] = await self.request("whole", updates=encoded)
+        return seen
+
 
 def _settle(future: asyncio.Future[Any], answer: dict[str, Any]) -> None:
     if future.done():

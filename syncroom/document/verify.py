@@ -1,0 +1,129 @@
+"""
+Whether a compacted document is the same document, judged twice.
+
+First the structs of both are compared unit by unit: what is deleted, and of the rest the origins,
+the place and the content. Then the native library reads both, and what it shows has to be equal.
+
+The second judgement is left out where that library does not read the original as Yjs does: what
+begins or ends in the middle of a character leaves U+FFFD in Yjs, and a wrong character or an error
+there. The same for an original that it can't read at all. The first one always holds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from syncroom.document.content import find_roots, fingerprint
+from syncroom.document.structs import NOTHING
+from syncroom.protocol.update import ANY, STRING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from syncroom.document.structs import Place, Structs
+
+
+def find_difference(old: Structs, new: Structs) -> str | None:
+    """What is different in the compacted document, or None.
+
+    For a process of its own: native code reads both.
+    """
+    difference = compare_structs(old, new)
+    if difference is not None or _cuts_characters(old):
+        return difference
+    roots = find_roots(old)
+    try:
+        expected = fingerprint(old.data, roots)
+    except BaseException:  # a native panic is no Exception
+        return None
+    try:
+        found = fingerprint(new.data, roots)
+    except BaseException:
+        return "the native library reads the original only"
+    return None if found == expected else "the native library shows something else"
+
+
+def compare_structs(old: Structs, new: Structs) -> str | None:
+    """The first difference between two documents, unit by unit, or None."""
+    if (old.clients, old.ends) != (new.clients, new.ends):
+        return "the state vectors differ"
+    if list(_dead(old)) != list(_dead(new)):
+        return "the deleted units differ"
+    at = to = first = 0
+    while at < len(old.starts):
+        first = max(first, old.starts[at])
+        stop = min(old.stops[at], new.stops[to], old.border(first))
+        reason = _compare_run(old, at, new, to, first, stop)
+        if reason is not None:
+            client, clock = old.unit(first)
+            return f"{reason} of unit {clock} of client {client} differs"
+        at += stop == old.stops[at]
+        to += stop == new.stops[to]
+        first = stop
+    return None
+
+
+def _cuts_characters(structs: Structs) -> bool:
+    """Whether anything begins or ends between the two units of a character."""
+    second_halves: set[int] = set()
+    for at, kind in enumerate(structs.kinds):
+        start, stop = structs.starts[at], structs.stops[at]
+        # Characters of two units have four bytes in UTF-8, and their first one is above all others.
+        if kind == STRING and stop > start + 1:
+            text = structs.content(at, start, stop)
+            if max(text) >= 0xF0:
+                high_bytes = text.decode().encode("utf-16-le")[1::2]
+                second_halves.update(
+                    start + unit for unit, byte in enumerate(high_bytes) if 0xDC <= byte <= 0xDF
+                )
+    if not second_halves:
+        return False
+    borders = {number + 1 for number in structs.origins}.union(structs.rights)
+    for first, end in structs.deletes:
+        borders.update((first, end))
+    return not borders.isdisjoint(second_halves)
+
+
+def _dead(structs: Structs) -> Iterator[tuple[int, int]]:
+    """What is deleted or lies in something deleted, in order and joined."""
+    gone = (
+        (first, stop)
+        for at, (first, stop) in enumerate(zip(structs.starts, structs.stops, strict=True))
+        if structs.is_gone(at)
+    )
+    start = end = NOTHING
+    for first, stop in sorted([*zip(*structs.deleted, strict=True), *gone]):
+        if first > end:
+            if end != NOTHING:
+                yield start, end
+            start, end = first, stop
+        end = max(end, stop)
+    if end != NOTHING:
+        yield start, end
+
+
+def _compare_run(old: Structs, at: int, new: Structs, to: int, first: int, stop: int) -> str | None:
+    """Compare units that are in one struct on either side, and all deleted or none."""
+    if old.is_gone(at) or new.is_gone(to):
+        return None if old.is_gone(at) and new.is_gone(to) else "the collection"
+    if old.origin(at, first) != new.origin(to, first) or old.rights[at] != new.rights[to]:
+        return "an origin"
+    if _place(old, at) != _place(new, to):
+        return "the place"
+    if old.is_deleted(first):
+        return None
+    if old.kinds[at] != new.kinds[to]:
+        return "the kind"
+    if _content(old, at, first, stop) != _content(new, to, first, stop):
+        return "the content"
+    return None
+
+
+def _place(structs: Structs, at: int) -> Place:
+    return structs.places[structs.place[at]]
+
+
+def _content(structs: Structs, at: int, first: int, stop: int) -> bytes:
+    if structs.kinds[at] in (STRING, ANY):
+        return structs.content(at, first, stop)
+    return structs.data[structs.contents[at] : structs.limits[at]]
