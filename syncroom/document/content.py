@@ -37,11 +37,13 @@ def find_roots(structs: Structs) -> Roots:
     roots: Roots = {}
     for at, kind in enumerate(structs.kinds):
         place = structs.places[structs.place[at]]
-        if place.parent != NOTHING or structs.is_gone(at) or structs.is_deleted(structs.starts[at]):
+        if place.parent != NOTHING or structs.is_gone(at):
             continue
         name = place.root.decode()
         if kind in (STRING, FORMAT, EMBED):
-            roots[name] = Text
+            roots[name] = Text  # also when it is deleted: nothing else ever holds these
+        elif structs.is_all_deleted(at):
+            continue
         elif place.key is not None:
             roots.setdefault(name, Map)
         elif roots.get(name) is not Text:

@@ -95,6 +95,11 @@ class Structs:
         at = bisect_right(starts, number) - 1
         return at >= 0 and number < ends[at]
 
+    def is_all_deleted(self, at: int) -> bool:
+        """Whether nothing is left of a struct."""
+        first = self.starts[at]
+        return self.is_deleted(first) and self.border(first) >= self.stops[at]
+
     def border(self, number: int) -> int:
         """The next unit that is deleted if this one is not, or the other way round."""
         starts, ends = self.deleted
