@@ -3,6 +3,11 @@ What a store keeps: for each document of each room, the vetted updates in the or
 
 ``append`` returns at once; its callback runs on the event loop once the record is on disk, and
 not before. A store never interprets updates and never writes a document over another.
+
+Records count from 1. ``replace`` puts one update, the *base*, in the place of the records up to
+one number. What it was made of, the base before it and the records since, stays on disk as the
+previous generation until the next one comes. Of older records remain their *traces*: when, by
+whom, and which units they wrote and deleted.
 """
 
 from __future__ import annotations
@@ -12,6 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from syncroom.protocol.update import Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +36,54 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """What is kept for ever of a record."""
+
+    time_ms: int
+    participant: str
+    written: tuple[Range, ...]
+    """The units it brought."""
+    deleted: tuple[Range, ...]
+    """The units it deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A base, and what of the records that it stands for is kept beside it."""
+
+    after_seq: int
+    """The number up to which the base before it reaches; 0 if there was none."""
+    upto_seq: int
+    """The number of the last record that the base stands for."""
+    base: bytes
+    """A Yjs update, format v1, which does what the base before it and the records do."""
+    traces: bytes
+    """One trace for each record after the base before it, as ``store.traces`` encodes them."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredDocument:
     """A document as it was read back: complete and checked, or not returned at all."""
 
     incarnation: str
     """32 hexadecimal digits, random, new whenever a document begins its history anew."""
     records: tuple[Record, ...]
+    """Those that the base does not stand for."""
+    base: bytes = b""
+    """Empty while there is none."""
+    base_seq: int = 0
+    """The number of the last record that the base stands for."""
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the last record."""
+        return self.base_seq + len(self.records)
+
+    @property
+    def updates(self) -> list[bytes]:
+        """All that it takes to have the document."""
+        updates = [update for record in self.records for update in record.updates]
+        return [self.base, *updates] if self.base else updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +95,7 @@ class DocumentInfo:
     created_ms: int
     changed_ms: int
     stored_bytes: int
-    """The sum of its updates."""
+    """The sum of its base and of the updates since."""
 
 
 class Store(Protocol):
@@ -87,6 +136,16 @@ class Store(Protocol):
         and are tried again; ``failure`` says why. A record whose incarnation is not the stored one
         is refused: logged, never written, never durable, and nothing after it in that history is.
         """
+
+    async def replace(self, room: str, path: str, incarnation: str, generation: Generation) -> bool:
+        """Put a base in the place of records, in one transaction; raises `Unavailable`.
+
+        False, with nothing written, where the generation was not made of what is stored: another
+        one came in between, or the document is another one by now.
+        """
+
+    async def traces(self, room: str, path: str) -> list[Trace]:
+        """The traces of all records that the base stands for; raises `Damaged`, `Unavailable`."""
 
     async def flush(self) -> None:
         """Return when everything appended so far is on disk; raises `Unavailable`.

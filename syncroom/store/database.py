@@ -20,12 +20,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from syncroom.errors import Damaged, Misconfigured, Unavailable
 from syncroom.store.base import DocumentInfo, Record, StoredDocument
+from syncroom.store.generations import read_base, read_traces, write_generation
 from syncroom.store.rows import DocumentRow, LogRow, decode_log_row, encode_log_row
 from syncroom.store.schema import check_or_create, connect, describe, is_damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from syncroom.store.base import Generation, Trace
 
 Change: TypeAlias = "tuple[str, str, str, Record, Callable[[], None] | None, bool]"
 """room, path, incarnation, record, what to call once it is on disk, whether it is the initial
@@ -147,12 +150,34 @@ class Database:
                 document = _find(connection, room, path)
                 if document is None:
                     return None
-                return StoredDocument(
-                    document.incarnation, tuple(_read_records(connection, document))
-                )
+                seq, base = read_base(connection, document)
+                records = tuple(_read_records(connection, document, seq))
+                return StoredDocument(document.incarnation, records, base, seq)
         except sqlite3.Error as error:
             kind = Damaged if is_damage(error) else Unavailable
             raise kind(f"{path!r} in room {room!r} can't be read: {describe(error)}") from error
+
+    def replace(self, room: str, path: str, incarnation: str, generation: Generation) -> bool:
+        """Write a generation in one transaction; raises what `sqlite3` raises, `Damaged`.
+
+        False if it was not made of what is stored.
+        """
+        assert self._writer is not None
+        self._known.pop((room, path), None)
+        with self._writer as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            document = _find(connection, room, path)
+            if document is None or document.incarnation != incarnation:
+                return False
+            return write_generation(connection, document, generation)
+
+    def traces(self, room: str, path: str) -> list[Trace]:
+        """The traces of the records that a document's base stands for; raises `Damaged`."""
+        assert self._reader is not None
+        with self._reader as connection:
+            connection.execute("BEGIN")
+            document = _find(connection, room, path)
+            return [] if document is None else read_traces(connection, document)
 
     def documents(self, room: str) -> list[DocumentInfo]:
         """The documents of a room by path; a damaged line is left out and logged."""
@@ -290,14 +315,16 @@ def _checked(row: tuple[Any, ...], room: str) -> DocumentRow:
     return document
 
 
-def _read_records(connection: sqlite3.Connection, document: DocumentRow) -> Iterator[Record]:
+def _read_records(
+    connection: sqlite3.Connection, document: DocumentRow, seq: int
+) -> Iterator[Record]:
+    """The records after a number."""
     select = (
         "SELECT seq, time_ms, participant, clients, updates, checksum FROM log "
-        "WHERE document = ? ORDER BY seq"
+        "WHERE document = ? AND seq > ? ORDER BY seq"
     )
-    seq = 0
     try:
-        with closing(connection.execute(select, (document.id,))) as rows:
+        with closing(connection.execute(select, (document.id, seq))) as rows:
             for found, *columns in rows:
                 seq += 1
                 if found != seq or seq > document.last_seq:

@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncroom.errors import Unavailable
-from syncroom.store.base import DocumentInfo, Record, StoredDocument
+from syncroom.store.base import DocumentInfo, StoredDocument
+from syncroom.store.traces import decode_traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from syncroom.store.base import Generation, Record, Trace
 
 log = logging.getLogger("syncroom.store")
 
@@ -24,7 +27,19 @@ log = logging.getLogger("syncroom.store")
 @dataclass(slots=True)
 class _Kept:
     incarnation: str
+    created_ms: int
+    changed_ms: int
     records: list[Record] = field(default_factory=list)
+    base: bytes = b""
+    base_seq: int = 0
+    traces: list[Trace] = field(default_factory=list)
+
+    def add(self, record: Record) -> None:
+        self.records.append(record)
+        self.changed_ms = record.time_ms
+
+    def stored(self) -> StoredDocument:
+        return StoredDocument(self.incarnation, tuple(self.records), self.base, self.base_seq)
 
 
 class MemoryStore:
@@ -45,15 +60,16 @@ class MemoryStore:
         """A document with all that was appended to it before."""
         self._running()
         kept = self._documents.get((room, path))
-        return None if kept is None else StoredDocument(kept.incarnation, tuple(kept.records))
+        return None if kept is None else kept.stored()
 
     async def create(
         self, room: str, path: str, incarnation: str, initial: Record
     ) -> StoredDocument:
         """Create a document with its initial content, or return the one that exists."""
         self._running()
-        kept = self._documents.setdefault((room, path), _Kept(incarnation, [initial]))
-        return StoredDocument(kept.incarnation, tuple(kept.records))
+        if (room, path) not in self._documents:
+            self._kept(room, path, incarnation, initial).add(initial)
+        return self._documents[room, path].stored()
 
     def append(
         self,
@@ -65,7 +81,7 @@ class MemoryStore:
     ) -> None:
         """Keep a record; ``durable`` runs in a later turn of the loop."""
         loop = self._running()
-        kept = self._documents.setdefault((room, path), _Kept(incarnation))
+        kept = self._kept(room, path, incarnation, record)
         if kept.incarnation != incarnation:
             self._refusal = (
                 f"record refused for {path!r} in room {room!r}, incarnation {incarnation}: "
@@ -73,9 +89,29 @@ class MemoryStore:
             )
             log.error("%s", self._refusal)
             return
-        kept.records.append(record)
+        kept.add(record)
         if durable is not None:
             loop.call_soon(durable)
+
+    async def replace(self, room: str, path: str, incarnation: str, generation: Generation) -> bool:
+        """Put a base in the place of records; nothing older is kept."""
+        self._running()
+        kept = self._documents.get((room, path))
+        if kept is None or kept.incarnation != incarnation:
+            return False
+        count = generation.upto_seq - kept.base_seq
+        if generation.after_seq != kept.base_seq or not 0 < count <= len(kept.records):
+            return False
+        kept.traces += decode_traces(generation.traces)
+        kept.base, kept.base_seq = generation.base, generation.upto_seq
+        del kept.records[:count]
+        return True
+
+    async def traces(self, room: str, path: str) -> list[Trace]:
+        """The traces of the records that a document's base stands for."""
+        self._running()
+        kept = self._documents.get((room, path))
+        return [] if kept is None else list(kept.traces)
 
     async def flush(self) -> None:
         """Return when the callbacks of everything appended have run."""
@@ -92,9 +128,9 @@ class MemoryStore:
             DocumentInfo(
                 path=path,
                 incarnation=kept.incarnation,
-                created_ms=kept.records[0].time_ms,
-                changed_ms=kept.records[-1].time_ms,
-                stored_bytes=sum(sum(map(len, record.updates)) for record in kept.records),
+                created_ms=kept.created_ms,
+                changed_ms=kept.changed_ms,
+                stored_bytes=sum(map(len, kept.stored().updates)),
             )
             for (kept_room, path), kept in sorted(self._documents.items())
             if kept_room == room
@@ -105,6 +141,10 @@ class MemoryStore:
         if self._loop is not None:
             await asyncio.sleep(0)
             self._loop = None
+
+    def _kept(self, room: str, path: str, incarnation: str, first: Record) -> _Kept:
+        now = first.time_ms
+        return self._documents.setdefault((room, path), _Kept(incarnation, now, now))
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

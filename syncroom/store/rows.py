@@ -33,8 +33,12 @@ class DocumentRow:
     last_seq: int
     """The number of the newest record; records count from 1 without gaps."""
     stored_bytes: int
+    base_seq: int = 0
+    """The number of the last record that the base stands for; 0 while there is none."""
+    kept_seq: int = 0
+    """The same of the base before; the records after it are kept whole."""
 
-    def columns(self) -> tuple[int, str, str, str, int, int, int, int, int]:
+    def columns(self) -> tuple[int | str, ...]:
         """The columns of its row, the checksum last."""
         return (
             self.id,
@@ -45,14 +49,27 @@ class DocumentRow:
             self.changed_ms,
             self.last_seq,
             self.stored_bytes,
+            self.base_seq,
+            self.kept_seq,
             self.checksum(),
         )
 
     def checksum(self) -> int:
         """Over every field: a document found under another name is noticed too."""
         numbers = f"{self.created_ms}:{self.changed_ms}:{self.last_seq}:{self.stored_bytes}"
+        numbers += f":{self.base_seq}:{self.kept_seq}"
         names = f"{self.incarnation}:{len(self.room)}:{self.room}{self.path}"
         return crc32(f"{self.id}:{numbers}:{names}".encode())
+
+
+def blob_checksum(document: DocumentRow, table: str, seq: int, blob: bytes) -> int:
+    """The checksum of a base or of traces: over what it is, whose, and where it stands."""
+    return crc32(blob, crc32(f"{table}:{document.incarnation}:{seq}".encode()))
+
+
+def updates_bytes(updates: bytes) -> int:
+    """The sum of the updates in a column; raises `Malformed`."""
+    return sum(map(len, _split_bytes(updates)))
 
 
 def encode_log_row(document: DocumentRow, record: Record) -> LogRow:

@@ -3,8 +3,8 @@ What the SQLite file of a data folder holds, and the one way to open it.
 
 A file that syncroom did not write and a schema newer than this code are refused as
 `Misconfigured`, names of documents that contradict their index as `Damaged`. ``seq`` counts the
-records of a document and never begins anew, so that a later schema can add a table of merged
-beginnings, each standing for the records up to one number.
+records of a document and never begins anew; a base or some traces stand under the number of the
+last record that they stand for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION_ID = int.from_bytes(b"syrm")
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 DOCUMENTS = """CREATE TABLE documents(
     id INTEGER PRIMARY KEY,
@@ -29,8 +29,26 @@ DOCUMENTS = """CREATE TABLE documents(
     changed_ms INTEGER NOT NULL,
     last_seq INTEGER NOT NULL,
     stored_bytes INTEGER NOT NULL,
+    base_seq INTEGER NOT NULL,
+    kept_seq INTEGER NOT NULL,
     checksum INTEGER NOT NULL,
     UNIQUE(room, path)
+)"""
+
+BASES = """CREATE TABLE bases(
+    document INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    base BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY(document, seq)
+)"""
+
+TRACES = """CREATE TABLE traces(
+    document INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    traces BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY(document, seq)
 )"""
 
 # The log has a rowid because the rows of all documents then land on the same last pages: 12 us a
@@ -45,6 +63,9 @@ LOG = """CREATE TABLE log(
     checksum INTEGER NOT NULL,
     PRIMARY KEY(document, seq)
 )"""
+
+TABLES = (BASES, DOCUMENTS, LOG, TRACES)
+"""All of them, by name."""
 
 LOCKED_S = 1.0
 """A tool that holds the write lock of the file is waited for so long; then the write failed."""
@@ -73,7 +94,7 @@ def check_or_create(connection: sqlite3.Connection, file: Path) -> None:
     application, version = pragma("application_id"), pragma("user_version")
     if (tables, application, version) == (0, 0, 0):
         connection.executescript(
-            f"BEGIN; {DOCUMENTS}; {LOG}; PRAGMA application_id = {APPLICATION_ID}; "
+            f"BEGIN; {'; '.join(TABLES)}; PRAGMA application_id = {APPLICATION_ID}; "
             f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
     elif application != APPLICATION_ID:
@@ -84,9 +105,9 @@ def check_or_create(connection: sqlite3.Connection, file: Path) -> None:
             f"{SCHEMA_VERSION}; install a newer syncroom"
         )
     elif version < SCHEMA_VERSION:
-        raise Damaged(f"{file} has schema version {version}, which never was")
+        raise Damaged(f"{file} has schema version {version}, which no release wrote")
     written = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
-    if connection.execute(written).fetchall() != [(DOCUMENTS,), (LOG,)]:
+    if connection.execute(written).fetchall() != [(table,) for table in TABLES]:
         raise Damaged(f"{file} has other tables than schema version {SCHEMA_VERSION}")
     mode = pragma("journal_mode = WAL")
     if mode != "wal":

@@ -16,6 +16,7 @@ import asyncio
 import logging
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from syncroom.store.base import DocumentInfo, Record, StoredDocument
+    from syncroom.store.base import DocumentInfo, Generation, Record, StoredDocument, Trace
 
 RETRY_S = 1.0
 """A failed commit is tried again so often: soon enough for people, rarely enough for a log."""
@@ -93,6 +94,27 @@ class SqliteStore:
         if any(change[1] == path and change[0] == room for change in waiting):
             await self._settle()
         return await loop.run_in_executor(self._reader, self._database.read, room, path)
+
+    async def replace(self, room: str, path: str, incarnation: str, generation: Generation) -> bool:
+        """Put a base in the place of records; raises `Unavailable`, and tries it once only."""
+        write = partial(self._database.replace, room, path, incarnation, generation)
+        try:
+            return await self._running().run_in_executor(self._writer, write)
+        except sqlite3.Error as error:
+            raise Unavailable(
+                f"{path!r} in room {room!r} keeps its log: {describe(error)}"
+            ) from error
+
+    async def traces(self, room: str, path: str) -> list[Trace]:
+        """The traces of the records that a document's base stands for."""
+        try:
+            return await self._running().run_in_executor(
+                self._reader, self._database.traces, room, path
+            )
+        except sqlite3.Error as error:
+            raise Unavailable(
+                f"the traces of {path!r} in room {room!r} can't be read: {describe(error)}"
+            ) from error
 
     async def documents(self, room: str) -> list[DocumentInfo]:
         """The documents of a room that are on disk, by path."""

@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 
 from syncroom.errors import Unavailable
-from syncroom.store.base import DocumentInfo, Record, Store, StoredDocument
+from syncroom.store.base import DocumentInfo, Generation, Record, Store, StoredDocument, Trace
 from syncroom.store.memory import MemoryStore
 from syncroom.store.sqlite import SqliteStore
+from syncroom.store.traces import encode_traces
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -270,3 +271,82 @@ async def test_writing_works_from_the_start(store: Store) -> None:
     await append_all(store, "demo", "notes.md", record(1))
 
     assert store.failure is None
+
+
+# -- generations
+
+
+def generation(after: int, upto: int) -> Generation:
+    traces = [trace(number) for number in range(after, upto)]
+    return Generation(after, upto, f"base {upto}".encode(), encode_traces(traces))
+
+
+def trace(number: int) -> Trace:
+    written = ((number, 0, number + 1),)
+    return Trace(record(number).time_ms, "ada", written, ((2**53 - 1, number, number + 3),))
+
+
+async def test_a_base_stands_for_the_records_up_to_it(store: Store) -> None:
+    await append_all(store, "demo", "notes.md", *map(record, range(10)))
+
+    assert await store.replace("demo", "notes.md", INCARNATION, generation(0, 7))
+
+    stored = await store.load("demo", "notes.md")
+    assert stored == StoredDocument(INCARNATION, tuple(map(record, (7, 8, 9))), b"base 7", 7)
+    assert stored.last_seq == 10
+    assert stored.updates == [b"base 7", b"update 7.0", b"update 8.0", b"update 9.0"]
+
+
+async def test_records_go_on_behind_a_base_and_the_next_base_stands_for_them(store: Store) -> None:
+    await append_all(store, "demo", "notes.md", *map(record, range(4)))
+    for upto in range(2, 12, 3):
+        after = max(0, upto - 3) if upto > 2 else 0
+        assert await store.replace("demo", "notes.md", INCARNATION, generation(after, upto))
+        await append_all(store, "demo", "notes.md", *map(record, range(upto + 2, upto + 5)))
+
+        stored = await store.load("demo", "notes.md")
+        expected = tuple(map(record, range(upto, upto + 5)))
+        assert stored == StoredDocument(INCARNATION, expected, f"base {upto}".encode(), upto)
+    assert await store.traces("demo", "notes.md") == [trace(number) for number in range(11)]
+
+
+@pytest.mark.parametrize(("after", "upto"), [(0, 2), (0, 3), (1, 4), (3, 3), (3, 7), (7, 7)])
+async def test_a_base_that_was_made_of_something_else_is_not_taken(
+    store: Store, after: int, upto: int
+) -> None:
+    await append_all(store, "demo", "notes.md", *map(record, range(6)))
+    assert await store.replace("demo", "notes.md", INCARNATION, generation(0, 3))
+    before = await store.load("demo", "notes.md"), await store.traces("demo", "notes.md")
+
+    taken = await store.replace("demo", "notes.md", INCARNATION, generation(after, upto))
+
+    assert not taken
+    assert before == (
+        await store.load("demo", "notes.md"),
+        await store.traces("demo", "notes.md"),
+    )
+
+
+async def test_a_base_for_another_history_or_for_nothing_is_not_taken(store: Store) -> None:
+    await append_all(store, "demo", "notes.md", *map(record, range(3)))
+
+    assert not await store.replace("demo", "notes.md", ANOTHER, generation(0, 3))
+    assert not await store.replace("demo", "other.md", INCARNATION, generation(0, 3))
+
+    assert await store.load("demo", "other.md") is None
+    assert await records_of(store, "demo", "notes.md") == list(map(record, range(3)))
+    assert await store.traces("demo", "notes.md") == []
+    assert await store.traces("demo", "other.md") == []
+
+
+async def test_the_size_of_a_document_is_that_of_its_base_and_of_what_came_since(
+    store: Store,
+) -> None:
+    await append_all(store, "demo", "notes.md", *map(record, range(9)))
+    await store.replace("demo", "notes.md", INCARNATION, generation(0, 8))
+    await append_all(store, "demo", "notes.md", record(9, updates=2))
+
+    (info,) = await store.documents("demo")
+
+    assert info.stored_bytes == len(b"base 8") + 3 * len(b"update 9.0")
+    assert (info.created_ms, info.changed_ms) == (record(0).time_ms, record(9).time_ms)
