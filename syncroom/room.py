@@ -63,6 +63,8 @@ class Room:
         self._on_idle = on_idle
         self._loop = asyncio.get_running_loop()
         self._loads: dict[str, asyncio.Task[Document]] = {}
+        self.on_growth: Callable[[str, str], None] | None = None
+        """Called with its name and the path of a document that compacting is worth it for."""
 
     def find(self, path: str) -> Document | None:
         """The document at a normalised path, if it takes no reading; raises `NotFound`."""
@@ -117,13 +119,16 @@ class Room:
 
     def _document(self, path: str, incarnation: str) -> Document:
         keep: Keep = partial(self._store.append, self.name, path, incarnation)
-        return Document(
+        document = Document(
             path, incarnation, keep=keep, limits=self._limits, loop=self._loop, now_ms=now_ms
         )
+        document.on_growth = partial(self._grown, path)
+        return document
 
     def _restore(self, document: Document, stored: StoredDocument) -> None:
         try:
-            document.restore(merge([data for each in stored.records for data in each.updates]))
+            document.restore(merge(stored.updates))
+            document.growth.begin(stored)
         except (Malformed, ValueError) as error:
             raise Damaged(
                 f"the document {document.path!r} of room {self.name!r} can't be read: {error}"
@@ -156,8 +161,14 @@ class Room:
         del self.documents[document.path]
         if document.path == PARTICIPANTS_PATH:
             self.participants.unwatch()
+        elif document.growth.is_due_at_rest:
+            self._grown(document.path)
         _log.debug("unloaded %r of room %r", document.path, self.name)
         self._rest()
+
+    def _grown(self, path: str) -> None:
+        if self.on_growth is not None:
+            self.on_growth(self.name, path)
 
     def _rest(self) -> None:
         """Let the room itself be forgotten when nothing of it is in use."""

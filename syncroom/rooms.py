@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from syncroom.document.compactor import Compactor
 from syncroom.room import Room
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Rooms:
         self._store = store
         self._initial_content = initial_content
         self._rooms: dict[str, Room] = {}
+        self._compactor = Compactor(store, limits, self._find)
         store.on_failure = self._set_failure
 
     @property
@@ -52,6 +54,7 @@ class Rooms:
                 initial_content=self._initial_content,
                 on_idle=self._forget,
             )
+            self._rooms[name].on_growth = self._compactor.want
         return self._rooms[name]
 
     async def documents(self, name: str) -> list[DocumentInfo]:
@@ -66,6 +69,13 @@ class Rooms:
 
     def _open_documents(self) -> list[Document]:
         return [document for room in self._rooms.values() for document in room.documents.values()]
+
+    async def close(self) -> None:
+        """End the work in the background. What is not compacted stays as it is."""
+        await self._compactor.close()
+
+    def _find(self, room: str, path: str) -> Document | None:
+        return self._rooms[room].documents.get(path) if room in self._rooms else None
 
     def _forget(self, room: Room) -> None:
         if self._rooms.get(room.name) is room:

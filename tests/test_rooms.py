@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import TYPE_CHECKING
+
 import pytest
 
 from syncroom.errors import Unavailable
@@ -10,6 +13,9 @@ from syncroom.rooms import Rooms, no_content
 from syncroom.store.memory import MemoryStore
 from tests.document.fakes import FakePeer, OpenDocuments
 from tests.protocol import craft
+
+if TYPE_CHECKING:
+    from syncroom.store.base import Generation
 
 HELLO = craft.update(craft.section(1, 0, craft.string("hello")))
 
@@ -87,3 +93,59 @@ async def test_an_idle_room_is_forgotten_and_made_anew() -> None:
 
 def test_new_documents_begin_empty() -> None:
     assert no_content("demo", "notes") is None
+
+
+class WatchedStore(MemoryStore):
+    """A store that says when a document was compacted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.replaced: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+
+    async def replace(self, room: str, path: str, incarnation: str, generation: Generation) -> bool:
+        is_replaced = await super().replace(room, path, incarnation, generation)
+        self.replaced.put_nowait((room, path))
+        return is_replaced
+
+
+async def _write(rooms: Rooms, path: str, count: int) -> None:
+    document = await rooms.room("demo").load(path)
+    for client in range(count):
+        update = craft.update(craft.section(client, 0, craft.string("a")))
+        document.accept(FakePeer(), update, live=True)
+        document.flush()
+
+
+async def test_a_document_that_grows_is_compacted_while_it_is_open() -> None:
+    store = WatchedStore()
+    await store.open()
+    rooms = Rooms(store, Limits(idle_document_s=60, compaction_records_min=20))
+
+    await _write(rooms, "notes", 25)
+    compacted = await store.replaced.get()
+    await rooms.close()
+
+    stored = await store.load("demo", "notes")
+    assert compacted == ("demo", "notes")
+    assert stored is not None
+    assert stored.last_seq == 25
+    assert stored.base_seq >= 20
+
+
+async def test_a_document_that_grew_is_compacted_when_it_is_unloaded_and_a_small_one_is_not() -> (
+    None
+):
+    store = WatchedStore()
+    await store.open()
+    rooms = Rooms(store, Limits(idle_document_s=0.001, compaction_records_min=100))
+
+    await _write(rooms, "small", 9)
+    await _write(rooms, "large", 10)
+    compacted = await store.replaced.get()
+    await rooms.close()
+
+    assert compacted == ("demo", "large")
+    assert store.replaced.empty()
+    small = await store.load("demo", "small")
+    assert small is not None
+    assert small.base_seq == 0

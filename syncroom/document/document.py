@@ -12,6 +12,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING
 
+from syncroom.document.growth import Growth
 from syncroom.document.log import UpdateLog
 from syncroom.document.owners import Owners
 from syncroom.document.presence import Presence, is_echo
@@ -86,6 +87,9 @@ class Document:
         self.peers: set[Peer] = set()
         self.unsaved = 0
         """Records on their way to the disk."""
+        self.growth = Growth(limits)
+        self.on_growth: Callable[[], None] | None = None
+        """Called when it has grown so far that compacting it is worth it."""
         self._failure: str | None = None
         self._keep = keep
         self._limits = limits
@@ -195,6 +199,17 @@ class Document:
         self._state.apply(read_update(data, self._limits.value_depth_max))
         self._log.append(data)
         self._add(None, data, ())
+
+    def begin_compaction(self) -> None:
+        """Hand on all that is here to be stored, and keep it apart from what comes."""
+        self.flush()
+        self._log.set_apart()
+
+    def end_compaction(self, base: bytes | None) -> None:
+        """Go on with a base that does what was here when compaction began; None: as before."""
+        self._log.rejoin(base)
+        if base is not None:
+            self.growth.rebase(len(base))
 
     def present(self, peer: Peer, data: bytes) -> None:
         """Take an awareness update from a peer; raises `Malformed`, `LimitExceeded`.
@@ -311,6 +326,10 @@ class Document:
         record = Record(self._now_ms(), who, tuple(run.clients), tuple(run.updates))
         self.unsaved += 1
         keep(record, partial(self._durable, run.peer, frames))
+        self.growth.add(record)
+        if self.growth.is_due and self.on_growth is not None:
+            self.growth.restart()
+            self.on_growth()
 
     def _durable(self, peer: Peer | None, frames: bytes) -> None:
         """Return its own updates to a writer: now they are on disk."""

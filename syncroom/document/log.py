@@ -73,12 +73,17 @@ class UpdateLog:
     """The updates of one document, in memory."""
 
     def __init__(self, base: bytes = EMPTY_UPDATE) -> None:
+        self._apart: list[bytes] = []
+        """What is being compacted; it comes before all else."""
         self._merged = [base] if base != EMPTY_UPDATE else []
         self._tail: list[bytes] = []
         self._typing: dict[bytes, Typing] = {}
+        self._whole: bytes | None = None
+        """All of it, until the next change."""
 
     def append(self, data: bytes) -> None:
         """Add a vetted update."""
+        self._whole = None
         self._tail.append(data)
         if len(self._tail) > _TAIL_MAX:
             self._merged.append(merge(self._tail))
@@ -86,6 +91,7 @@ class UpdateLog:
 
     def type(self, data: bytes, key: Keystroke) -> None:
         """Add a keystroke. Merging is blind to order, so it may join what came before others."""
+        self._whole = None
         typing = self._typing.get(key[0])
         if typing is None or not typing.extend(key):
             if typing is not None:
@@ -94,12 +100,31 @@ class UpdateLog:
 
     def merged(self) -> bytes:
         """The whole document as one update."""
+        if self._whole is None:
+            self._end_typing()
+            if self._tail or len(self._merged) > 1:
+                self._merged = [merge([*self._merged, merge(self._tail)])]
+                self._tail = []
+            if len(self._apart) > 1:
+                self._apart = [merge(self._apart)]
+            self._whole = merge([*self._apart, *self._merged])
+        return self._whole
+
+    def set_apart(self) -> None:
+        """Keep what is here now apart from what comes, until `rejoin`."""
+        self._end_typing()
+        self._apart += [*self._merged, *self._tail]
+        self._merged, self._tail = [], []
+
+    def rejoin(self, base: bytes | None) -> None:
+        """Put what was set apart back, or in its place an update that does the same."""
+        self._merged = [*(self._apart if base is None else [base]), *self._merged]
+        self._apart = []
+        self._whole = None
+
+    def _end_typing(self) -> None:
         self._tail += [typing.encode() for typing in self._typing.values()]
         self._typing.clear()
-        if self._tail or len(self._merged) > 1:
-            self._merged = [merge([*self._merged, merge(self._tail)])]
-            self._tail = []
-        return self._merged[0] if self._merged else EMPTY_UPDATE
 
     def since(self, vector: bytes) -> bytes:
         """What somebody lacks who holds what a vetted state vector says."""

@@ -66,7 +66,10 @@ async def _serve(
                 backlog=settings.limits.backlog,
                 timeout_graceful_shutdown=_DRAIN_S,
             )
-            await _Server(config, partial(announce, _url(listener))).serve(sockets=[listener])
+            try:
+                await _Server(config, partial(announce, _url(listener))).serve(sockets=[listener])
+            finally:
+                await rooms.close()
     finally:
         await store.close()
 

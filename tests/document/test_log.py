@@ -153,3 +153,27 @@ async def test_yjs_reads_from_the_log_what_pycrdt_wrote(node: NodeDriver) -> Non
 
         assert by_yjs["texts"]["text"] == session.whole().text()
         assert not by_yjs["pending"]
+
+
+@examples(40)
+@given(steps, st.lists(st.sampled_from(["set apart", "rejoin", "rejoin smaller", "read"])))
+def test_what_is_set_apart_and_comes_back_loses_nothing(
+    script: list[Step], turns: list[str]
+) -> None:
+    session = play(script)
+    log = UpdateLog()
+    apart: bytes | None = None
+    for at, update in enumerate(session.updates):
+        _fill(log, [update])
+        turn = turns[at] if at < len(turns) else "read"
+        if turn == "set apart" and apart is None:
+            apart = log.merged()
+            log.set_apart()
+        elif turn.startswith("rejoin") and apart is not None:
+            log.rejoin(apart if turn == "rejoin smaller" else None)
+            apart = None
+        elif turn == "read":
+            log.merged()
+
+    assert _reader(log.merged()).content() == session.whole().content()
+    assert _reader(log.since(EMPTY_VECTOR)).content() == session.whole().content()

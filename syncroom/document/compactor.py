@@ -1,0 +1,150 @@
+"""
+Compacts documents in the background: one at a time for a server, off its event loop.
+
+A document is read from the store, compacted and verified in a process of its own, and becomes the
+store's new generation. If it is open, it goes on from the same bytes. Whatever goes wrong, the
+document stays as it was, and is not tried again until it has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import pickle
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from syncroom.document.worker import Compacted, Job, decode_result
+from syncroom.errors import Malformed, SyncroomError
+from syncroom.store.base import Generation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from syncroom.document.document import Document
+    from syncroom.limits import Limits
+    from syncroom.store.base import Store, StoredDocument
+
+_PACKAGES = str(Path(__file__).parents[2])
+
+_log = logging.getLogger("syncroom.compaction")
+
+
+class Compactor:
+    """The documents of one server that wait to be compacted.
+
+    Args:
+        store: where they are kept.
+        limits: the bounds of the server.
+        find: the document of a room and a path, if it is open.
+    """
+
+    def __init__(
+        self, store: Store, limits: Limits, find: Callable[[str, str], Document | None]
+    ) -> None:
+        self._store = store
+        self._limits = limits
+        self._find = find
+        self._wanted: dict[tuple[str, str], None] = {}
+        self._failed: dict[tuple[str, str], int] = {}
+        """For documents that could not be compacted, the number of their last record then."""
+        self._work: asyncio.Task[None] | None = None
+
+    def want(self, room: str, path: str) -> None:
+        """Compact a document when its turn comes."""
+        self._wanted[room, path] = None
+        if self._work is None:
+            self._work = asyncio.get_running_loop().create_task(self._work_off())
+
+    async def settle(self) -> None:
+        """Return when nothing waits any more."""
+        while self._work is not None:
+            await asyncio.wait([self._work])
+
+    async def close(self) -> None:
+        """Give up what is not done."""
+        self._wanted.clear()
+        if self._work is not None:
+            self._work.cancel()
+            await self.settle()
+
+    async def _work_off(self) -> None:
+        try:
+            while self._wanted:
+                room, path = next(iter(self._wanted))
+                del self._wanted[room, path]
+                await self._compact(room, path)
+        finally:
+            self._work = None
+
+    async def _compact(self, room: str, path: str) -> None:
+        document = self._find(room, path)
+        if document is not None:
+            document.begin_compaction()
+        base: bytes | None = None
+        try:
+            base = await self._replace(room, path)
+        except SyncroomError as error:
+            _log.warning("%r of room %r is not compacted: %s", path, room, error)
+        except Exception:
+            _log.exception("%r of room %r is not compacted", path, room)
+        finally:
+            if document is not None:
+                document.end_compaction(base)
+
+    async def _replace(self, room: str, path: str) -> bytes | None:
+        """The new base of a document, once it is on disk; None if it gets none."""
+        stored = await self._store.load(room, path)
+        if stored is None or not stored.records:
+            return None
+        if self._failed.get((room, path)) == stored.last_seq:
+            return None
+        result = await self._run(stored)
+        if isinstance(result, str):
+            self._failed[room, path] = stored.last_seq
+            raise Malformed(result)
+        self._failed.pop((room, path), None)
+        generation = Generation(stored.base_seq, stored.last_seq, result.base, result.traces)
+        if not await self._store.replace(room, path, stored.incarnation, generation):
+            return None
+        before = sum(map(len, stored.updates))
+        _log.info(
+            "compacted %r of room %r: %d bytes, %d before", path, room, len(result.base), before
+        )
+        return result.base
+
+    async def _run(self, stored: StoredDocument) -> Compacted | str:
+        """What a process of its own makes of a document, or why it makes nothing."""
+        limits = self._limits
+        job = Job(
+            stored,
+            limits.value_depth_max,
+            limits.compaction_cpu_s_max,
+            limits.compaction_memory_bytes_max,
+        )
+        order = await asyncio.get_running_loop().run_in_executor(None, pickle.dumps, job)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "syncroom.document.worker",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            # Nothing of what the server was told, its secret least of all.
+            env={"PYTHONPATH": os.pathsep.join((_PACKAGES, *filter(None, sys.path)))},
+        )
+        try:
+            async with asyncio.timeout(limits.compaction_s_max):
+                answer, _ = await process.communicate(order)
+            return decode_result(answer)
+        except TimeoutError:
+            return f"it took longer than {limits.compaction_s_max:g} s"
+        except Malformed as error:
+            return f"{error}, with exit code {process.returncode}"
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()

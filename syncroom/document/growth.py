@@ -1,0 +1,61 @@
+"""How much a document has grown since it was compacted, and whether doing it again is worth it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from syncroom.limits import Limits
+    from syncroom.store.base import Record, StoredDocument
+
+_RECORD_BYTES = 64
+"""What a record takes on disk beside its updates."""
+
+_AT_REST = 10
+"""At rest a tenth is enough: nobody waits for it, and whoever opens the document next gains."""
+
+
+class Growth:
+    """Counts the records of one document."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._base_bytes = 0
+        self._records = 0
+        self._bytes = 0
+
+    def begin(self, stored: StoredDocument) -> None:
+        """Count what a document was loaded with."""
+        self._base_bytes = len(stored.base)
+        for record in stored.records:
+            self.add(record)
+
+    def add(self, record: Record) -> None:
+        """Count a record."""
+        self._records += 1
+        self._bytes += sum(map(len, record.updates)) + _RECORD_BYTES
+
+    def restart(self) -> None:
+        """Count from zero: it is being compacted. Where that fails, it is not due again at once."""
+        self._records = self._bytes = 0
+
+    def rebase(self, base_bytes: int) -> None:
+        """Compare with the base that it has now."""
+        self._base_bytes = base_bytes
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a document that is open should be compacted."""
+        return self._is_due(1)
+
+    @property
+    def is_due_at_rest(self) -> bool:
+        """Whether a document that nobody has open any more should be."""
+        return self._is_due(_AT_REST)
+
+    def _is_due(self, part: int) -> bool:
+        limits = self._limits
+        has_many = self._records * part >= limits.compaction_records_min
+        is_large = self._bytes * part >= limits.compaction_bytes_min
+        relative = self._bytes * part >= self._base_bytes * limits.compaction_growth_min
+        return relative and (has_many or is_large)
