@@ -48,42 +48,27 @@ class Limits(BaseModel):
     idle_document_s: PositiveFloat = 30.0
     """A document that nobody has open leaves memory after so long."""
 
-    compaction_records_min: PositiveInt = 1000
+    compaction_records_min: PositiveInt = 10_000
     """A document is compacted when it has grown by so many records: reading and merging them costs
-    whoever opens it next about 10 ms. A tenth is enough when nobody has it open any more."""
+    whoever opens it next about 0.1 s. A tenth is enough when nobody has it open any more."""
 
     compaction_bytes_min: PositiveInt = 1 << 20
-    """The same for a document that has grown by so many bytes in fewer records."""
+    """The same for a document that has grown by so many bytes, records counting 64 beside their
+    updates."""
 
     compaction_growth_min: float = Field(default=1.0, gt=0)
     """And it has grown by so many times its compacted size: compacting costs as much as the
-    document is large, about 15 us a keystroke, so that all in all it is done a few times."""
+    document is large, about 25 us a keystroke, and so it is done a few times all in all."""
 
     compaction_cpu_s_max: PositiveInt = 600
-    """Compacting one document may take so long on one core: 600 MB of keystrokes, or a document
-    that some reader takes for ever to read."""
+    """Compacting one document may take so long on one core: that is enough for 20 million
+    keystrokes, and ends what a few bytes can make take for ever."""
 
     compaction_s_max: PositiveFloat = 3600.0
     """The same by the clock: it yields to everything else on the machine."""
 
     compaction_memory_bytes_max: PositiveInt = 4 << 30
-    """The memory of the process that compacts, about 500 bytes a keystroke of the document."""
-
-    view_hosts_max: PositiveInt = 2
-    """Processes that read and write content for REST and the command line, about 30 MB each."""
-
-    view_cpu_s: PositiveFloat = 1.0
-    """Processor time for one request to such a process, and as much again for each MiB of the
-    document: what takes longer ends it, and the request is refused."""
-
-    view_memory_bytes_max: PositiveInt = 1 << 30
-    """Address space of such a process, some 100 MB of it its own: a few bytes can claim more."""
-
-    view_idle_s: PositiveFloat = 30.0
-    """Such a process ends when nothing was asked of it for so long."""
-
-    view_waiting_max: PositiveInt = 64
-    """Requests for content that may wait, each with a copy of its document."""
+    """Address space of the process that compacts: it takes about 600 bytes a keystroke."""
 
     commit_pause_s: float = 0.004
     """Under load, commits start at least so far apart; a lone update is committed at once."""

@@ -119,13 +119,9 @@ class Compactor:
     async def _run(self, stored: StoredDocument) -> Compacted | str:
         """What a process of its own makes of a document, or why it makes nothing."""
         limits = self._limits
-        job = Job(
-            stored,
-            limits.value_depth_max,
-            limits.compaction_cpu_s_max,
-            limits.compaction_memory_bytes_max,
-        )
-        order = await asyncio.get_running_loop().run_in_executor(None, pickle.dumps, job)
+        loop = asyncio.get_running_loop()
+        job = await loop.run_in_executor(None, Job.of, stored, limits)
+        order = await loop.run_in_executor(None, pickle.dumps, job)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

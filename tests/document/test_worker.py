@@ -10,6 +10,7 @@ import pytest
 
 from syncroom.document.worker import Compacted, Job, decode_result, work
 from syncroom.errors import Malformed
+from syncroom.limits import Limits
 from syncroom.protocol.update import read_update
 from syncroom.store.base import Record, StoredDocument, Trace
 from syncroom.store.traces import decode_traces
@@ -24,7 +25,8 @@ GONE = craft.update(deletes={1: [(0, 6)]})
 def job(*updates: bytes, base: bytes = b"", cpu_s: int = 20, memory: int = 1 << 30) -> Job:
     records = [Record(100 + at, "ann", (), (update,)) for at, update in enumerate(updates)]
     stored = StoredDocument("0" * 32, tuple(records), base, 7 if base else 0)
-    return Job(stored, 64, cpu_s, memory)
+    limits = Limits(compaction_cpu_s_max=cpu_s, compaction_memory_bytes_max=memory)
+    return Job.of(stored, limits)
 
 
 def run(order: Job) -> subprocess.CompletedProcess[bytes]:
