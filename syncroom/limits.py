@@ -11,7 +11,37 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     message_bytes_max: PositiveInt = 16 << 20
-    """One WebSocket message: a day of offline work comes back as one update."""
+    """One WebSocket message; what is longer is refused before it is read. It leaves room for the
+    largest update and what surrounds it."""
+
+    update_bytes_max: int = Field(default=12 << 20, ge=1024)
+    """One update: a day of offline work comes back as one, and so does a pasted picture. While one
+    is read, nobody else is served."""
+
+    document_bytes_max: PositiveInt = 256 << 20
+    """What is stored of one document: all of it is sent to every newcomer, and is in memory twice
+    while it is loaded. Past it only deletions are taken."""
+
+    room_documents_max: PositiveInt = 100_000
+    """Documents of one room: a list of them is one answer, about 20 MB for so many."""
+
+    room_connections_max: PositiveInt = 10_000
+    """Connections to one room: a newcomer is told to all who watch its participants."""
+
+    address_connections_max: PositiveInt = 5000
+    """Connections from one address, or from one IPv6 network of 64 bits: an office or a school sits
+    behind one, and one machine has 64,000 ports to dial from."""
+
+    handshake_s_max: PositiveFloat = 5.0
+    """A request is there so soon, headers and body, or its connection is closed."""
+
+    handshake_bytes_max: PositiveInt = 16 << 10
+    """A request, headers and body: a token twice, and what browsers and proxies add. Nobody has
+    proved anything by then."""
+
+    idle_s_max: PositiveFloat = 86_400.0
+    """A connection without a message from its client for so long is closed. Readers that say
+    nothing are honest, so it is long; those that are dead are found by `keepalive_s`."""
 
     value_depth_max: int = Field(default=64, gt=0, le=100)
     """Nested lists and maps in one value: native decoders recurse, and stacks end; that of JSON
@@ -38,6 +68,19 @@ class Limits(BaseModel):
     refusal_s: PositiveFloat = 5.0
     """A refused socket is held so long before it is closed: older y-websocket providers reconnect
     at once, without end, when they are closed at once."""
+
+    refusal_growth: float = Field(default=2.0, ge=1)
+    """A client that comes back with the same oversized or malformed message is held so many times
+    longer each time: it would send it again without end."""
+
+    refusal_s_max: PositiveFloat = 300.0
+    """The longest hold: a client whose offence is mended is welcome again before people give up."""
+
+    offence_s: PositiveFloat = 3600.0
+    """An offence is forgotten when it was not repeated for so long."""
+
+    offenders_max: PositiveInt = 10_000
+    """Offences remembered at one time, about 300 bytes each; the oldest are forgotten first."""
 
     refusals_max: PositiveInt = 1000
     """Refused sockets held at one time; more than that are closed at once."""

@@ -20,7 +20,8 @@ from syncroom.auth.paths import PARTICIPANTS_PATH, is_reserved
 from syncroom.document.document import Document
 from syncroom.document.log import merge
 from syncroom.document.maps import MapDocument
-from syncroom.errors import Damaged, Malformed, NotFound
+from syncroom.errors import Damaged, Malformed, NotFound, Unavailable
+from syncroom.logs import about
 from syncroom.store.base import Record
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from syncroom.document.document import Keep
     from syncroom.document.peer import Peer
     from syncroom.limits import Limits
+    from syncroom.metrics import Metrics
     from syncroom.store.base import Store, StoredDocument
 
     InitialContent = Callable[[str, str], bytes | None]
@@ -50,6 +52,7 @@ class Room:
         name: str,
         store: Store,
         limits: Limits,
+        metrics: Metrics,
         *,
         initial_content: InitialContent,
         on_idle: Callable[[Room], None],
@@ -57,6 +60,7 @@ class Room:
         self.name = name
         self.documents: dict[str, Document] = {}
         self.participants = Participants()
+        self.metrics = metrics
         self._store = store
         self._limits = limits
         self._initial_content = initial_content
@@ -65,6 +69,9 @@ class Room:
         self._loads: dict[str, asyncio.Task[Document]] = {}
         self.on_growth: Callable[[str, str], None] | None = None
         """Called with its name and the path of a document that compacting is worth it for."""
+        self._connections = 0
+        self._document_count: int | None = None
+        """Documents on disk, and new ones; not known before somebody opens a new one."""
 
     def find(self, path: str) -> Document | None:
         """The document at a normalised path, if it takes no reading; raises `NotFound`."""
@@ -83,20 +90,30 @@ class Room:
         return self._loads[path]
 
     def join(self, document: Document, peer: Peer) -> None:
-        """Seat a peer at an open document."""
+        """Seat a peer at an open document; raises `Unavailable` where the room is full."""
+        allowed = self._limits.room_connections_max
+        if self._connections >= allowed:
+            raise Unavailable(
+                f"the room has {allowed} connections, as many as it may have; try again later"
+            )
+        self._connections += 1
         document.join(peer)
         self.participants.join(peer.participant)
 
     def leave(self, document: Document, peer: Peer) -> None:
         """Unseat a peer; a document that nobody has open leaves memory after a while."""
+        self._connections -= 1
         document.leave(peer)
         self.participants.leave(peer.participant)
         if not document.peers:
             self._unload_later(document)
 
     async def _load(self, path: str) -> Document:
+        began = self._loop.time()
         stored = await self._store.load(self.name, path)
-        if stored is None:
+        is_new = stored is None
+        if is_new:
+            await self._check_documents()
             initial = self._initial_content(self.name, path)
             if initial is not None:
                 record = Record(now_ms(), "", (), (initial,))
@@ -108,8 +125,35 @@ class Room:
             await self._loop.run_in_executor(None, self._restore, document, stored)
         document.set_failure(self._store.failure)
         self.documents[path] = document
+        if is_new and self._document_count is not None:
+            self._document_count += 1
+        self._note_load(document, self._loop.time() - began)
         self._unload_later(document)
         return document
+
+    async def _check_documents(self) -> None:
+        """Raise `Unavailable` where the room has as many documents as it may have."""
+        if self._document_count is None:
+            count = len(await self._store.documents(self.name))
+            if self._document_count is None:  # another may have counted meanwhile
+                self._document_count = count
+        allowed = self._limits.room_documents_max
+        if self._document_count >= allowed:
+            raise Unavailable(
+                f"the room has {allowed} documents, as many as it may have; no new one can be made"
+            )
+
+    def _note_load(self, document: Document, seconds: float) -> None:
+        self.metrics.load.observe(seconds)
+        _log.info(
+            "loaded a document",
+            extra=about(
+                room=self.name,
+                path=document.path,
+                bytes=document.stored_bytes,
+                ms=round(seconds * 1000, 1),
+            ),
+        )
 
     def _loaded(self, path: str, loading: asyncio.Task[Document]) -> None:
         del self._loads[path]
@@ -120,14 +164,22 @@ class Room:
     def _document(self, path: str, incarnation: str) -> Document:
         keep: Keep = partial(self._store.append, self.name, path, incarnation)
         document = Document(
-            path, incarnation, keep=keep, limits=self._limits, loop=self._loop, now_ms=now_ms
+            path,
+            incarnation,
+            keep=keep,
+            limits=self._limits,
+            metrics=self.metrics,
+            loop=self._loop,
+            now_ms=now_ms,
         )
         document.on_growth = partial(self._grown, path)
         return document
 
     def _restore(self, document: Document, stored: StoredDocument) -> None:
+        updates = stored.updates
         try:
-            document.restore(merge(stored.updates))
+            document.restore(merge(updates))
+            document.stored_bytes = sum(map(len, updates))
             document.growth.begin(stored)
         except (Malformed, ValueError) as error:
             raise Damaged(
@@ -142,6 +194,7 @@ class Room:
             secrets.token_hex(16),
             keep=None,
             limits=self._limits,
+            metrics=self.metrics,
             loop=self._loop,
             now_ms=now_ms,
         )
@@ -161,9 +214,11 @@ class Room:
         del self.documents[document.path]
         if document.path == PARTICIPANTS_PATH:
             self.participants.unwatch()
+        elif document.stored_bytes == 0 and self._document_count is not None:
+            self._document_count -= 1  # it was new, and nobody wrote anything
         elif document.growth.is_due_at_rest:
             self._grown(document.path)
-        _log.debug("unloaded %r of room %r", document.path, self.name)
+        _log.info("unloaded a document", extra=about(room=self.name, path=document.path))
         self._rest()
 
     def _grown(self, path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncroom.document.compactor import Compactor
+from syncroom.metrics import Metrics
 from syncroom.room import Room
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Rooms:
         self, store: Store, limits: Limits, initial_content: InitialContent = no_content
     ) -> None:
         self.limits = limits
+        self.metrics = Metrics()
         self._store = store
         self._initial_content = initial_content
         self._rooms: dict[str, Room] = {}
@@ -44,6 +46,16 @@ class Rooms:
         """Why nothing can be written at present; None when all is well."""
         return self._store.failure
 
+    @property
+    def count(self) -> int:
+        """How many rooms are in use."""
+        return len(self._rooms)
+
+    @property
+    def open_documents(self) -> list[Document]:
+        """The documents of all rooms that are in memory."""
+        return [document for room in self._rooms.values() for document in room.documents.values()]
+
     def room(self, name: str) -> Room:
         """The room of a name."""
         if name not in self._rooms:
@@ -51,6 +63,7 @@ class Rooms:
                 name,
                 self._store,
                 self.limits,
+                self.metrics,
                 initial_content=self._initial_content,
                 on_idle=self._forget,
             )
@@ -63,12 +76,9 @@ class Rooms:
 
     async def flush(self) -> None:
         """Return when everything that arrived is on disk; raises `Unavailable`."""
-        for document in self._open_documents():
+        for document in self.open_documents:
             document.flush()
         await self._store.flush()
-
-    def _open_documents(self) -> list[Document]:
-        return [document for room in self._rooms.values() for document in room.documents.values()]
 
     async def close(self) -> None:
         """End the work in the background. What is not compacted stays as it is."""
@@ -82,5 +92,5 @@ class Rooms:
             del self._rooms[room.name]
 
     def _set_failure(self, reason: str | None) -> None:
-        for document in self._open_documents():
+        for document in self.open_documents:
             document.set_failure(reason)

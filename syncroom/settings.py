@@ -18,6 +18,7 @@ from pydantic_settings import (
 
 from syncroom.errors import Misconfigured
 from syncroom.limits import Limits
+from syncroom.logs import LogFormat
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -40,6 +41,10 @@ class Settings(BaseSettings):
     """The folder that everything is kept in; made if it is not there."""
     log_level: LogLevel = "info"
     """What is worth a line in the log."""
+    log_format: LogFormat = "console"
+    """Lines for people, or JSON."""
+    forwarded_allow_ips: str = "127.0.0.1,::1"
+    """Proxies whose ``X-Forwarded-For`` counts: addresses and networks, separated by commas."""
     secret: SecretStr | None = None
     """The secret that tokens are signed with (HS256). Without it one is made and kept."""
     limits: Limits = Limits()

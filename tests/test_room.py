@@ -11,6 +11,7 @@ from syncroom.auth.paths import PARTICIPANTS_PATH
 from syncroom.document.maps import MapDocument
 from syncroom.errors import Damaged, NotFound, Unavailable
 from syncroom.limits import Limits
+from syncroom.metrics import Metrics
 from syncroom.room import Room
 from syncroom.store.base import Record, StoredDocument
 from syncroom.store.memory import MemoryStore
@@ -90,6 +91,7 @@ async def _scene(initial: bytes | None = None, idle_s: float = 0.001) -> Scene:
         "demo",
         store,
         Limits(idle_document_s=idle_s),
+        Metrics(),
         initial_content=lambda _room, _path: initial,
         on_idle=idle.append,
     )

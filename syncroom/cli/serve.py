@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,8 +14,9 @@ from syncroom.auth.scopes import ApiScope
 from syncroom.auth.sync_grant import SyncGrant, SyncPathGrant
 from syncroom.auth.token import ParticipantToken
 from syncroom.cli.welcome import DEMO_PATH, DEMO_ROOM, demo_content
+from syncroom.logs import LogFormat, log_to_stderr
 from syncroom.server.serve import run
-from syncroom.settings import LogLevel, Settings, load_settings
+from syncroom.settings import LogLevel, load_settings
 from syncroom.store.keys import KeyFile
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ DataDir = Annotated[
 Level = Annotated[
     LogLevel | None, typer.Option(help="What is worth a line in the log.", show_default="info")
 ]
+Format = Annotated[
+    LogFormat | None, typer.Option(help="Log lines for people or as JSON.", show_default="console")
+]
 Config = Annotated[
     Path | None, typer.Option(help="TOML file with settings by name.", envvar="SYNCROOM_CONFIG")
 ]
@@ -45,6 +48,7 @@ def serve(
     port: Port = None,
     data_dir: DataDir = None,
     log_level: Level = None,
+    log_format: Format = None,
     config: Config = None,
 ) -> None:
     """Serve rooms until SIGTERM or Ctrl-C.
@@ -53,8 +57,15 @@ def serve(
     SYNCROOM_SECRET is the secret that tokens are signed with; without it one is made at the first
     start and kept in the data folder.
     """
-    settings = load_settings(config, host=host, port=port, data_dir=data_dir, log_level=log_level)
-    _log_to_stderr(settings)
+    settings = load_settings(
+        config,
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        log_level=log_level,
+        log_format=log_format,
+    )
+    log_to_stderr(settings.log_level, settings.log_format)
     run(settings, announce=_announce)
 
 
@@ -63,11 +74,19 @@ def demo(
     port: Port = None,
     data_dir: DataDir = None,
     log_level: Level = "warning",
+    log_format: Format = None,
     config: Config = None,
 ) -> None:
     """Serve a demo room, and print links into it: one to write, one to read only."""
-    settings = load_settings(config, host=host, port=port, data_dir=data_dir, log_level=log_level)
-    _log_to_stderr(settings)
+    settings = load_settings(
+        config,
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        log_level=log_level,
+        log_format=log_format,
+    )
+    log_to_stderr(settings.log_level, settings.log_format)
     keys = KeyFile(settings.data_dir)
     key = keys.keys().get(DEMO_ROOM) or keys.add(DEMO_ROOM)
 
@@ -95,10 +114,3 @@ def _link(url: str, key: ApiKey, name: str, scope: ApiScope) -> str:
     expiration = datetime.now(UTC) + _DEMO_LINK_LIFE
     jwt = token.to_jwt(api_key=encode_api_key(key), expiration=expiration)
     return f"{url}/#{urlencode({'room': DEMO_ROOM, 'path': DEMO_PATH, 'token': jwt})}"
-
-
-def _log_to_stderr(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from syncroom.document.growth import Growth
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from syncroom.document.peer import Peer, Wire
     from syncroom.limits import Limits
+    from syncroom.metrics import Metrics
     from syncroom.protocol.awareness import Entry
     from syncroom.protocol.update import Keystroke, Update
 
@@ -47,6 +49,8 @@ class Outcome(Enum):
     KNOWN = auto()
     GAP = auto()
     """Something that it builds on is missing; sync step 1 asks for it."""
+    FULL = auto()
+    """Nothing of it was taken: the document would be larger than is allowed."""
 
 
 class Run:
@@ -68,6 +72,7 @@ class Document:
         incarnation: the id of this history.
         keep: where records go to become durable; None for what only lives in memory.
         limits: the bounds of the server.
+        metrics: where turns are counted.
         loop: the event loop.
         now_ms: the time in milliseconds since 1970.
     """
@@ -79,6 +84,7 @@ class Document:
         *,
         keep: Keep | None,
         limits: Limits,
+        metrics: Metrics,
         loop: asyncio.AbstractEventLoop,
         now_ms: Callable[[], int],
     ) -> None:
@@ -87,12 +93,17 @@ class Document:
         self.peers: set[Peer] = set()
         self.unsaved = 0
         """Records on their way to the disk."""
+        self.stored_bytes = 0
+        """The sum of its updates as they are stored."""
         self.growth = Growth(limits)
         self.on_growth: Callable[[], None] | None = None
         """Called when it has grown so far that compacting it is worth it."""
         self._failure: str | None = None
         self._keep = keep
         self._limits = limits
+        self._stored_bytes_max = limits.document_bytes_max
+        """Nothing may be stored while the disk fails: then it is below zero."""
+        self._metrics = metrics
         self._loop = loop
         self._now_ms = now_ms
         self._state = DocumentState()
@@ -100,10 +111,14 @@ class Document:
         self._presence = Presence()
         self._owners = Owners()
         self._turn: list[Run] = []
+        self._turn_began = 0.0
+        self._apart_bytes = 0
         self._shown: dict[int, Entry] = {}
         self._saved: dict[Peer, list[bytes]] = {}
         self._answers: dict[tuple[Wire, bytes], bytes] = {}
         self._answers_bytes = 0
+        self._readers: dict[Wire, int] = {}
+        """How many peers there are of each wire."""
 
     def restore(self, merged: bytes) -> None:
         """Begin with what the store kept. Raises `Malformed`."""
@@ -116,10 +131,14 @@ class Document:
     def join(self, peer: Peer) -> None:
         """Let a peer hear what happens from now on."""
         self.peers.add(peer)
+        self._readers[peer.wire] = self._readers.get(peer.wire, 0) + 1
 
     def leave(self, peer: Peer) -> None:
         """Let go of a peer, and tell the others at once that it left."""
-        self.peers.discard(peer)
+        self.peers.remove(peer)
+        self._readers[peer.wire] -= 1
+        if not self._readers[peer.wire]:
+            del self._readers[peer.wire]
         client = self._owners.release(peer)
         if client is not None:
             self._show(self._presence.leave(client, self._now_ms()))
@@ -155,17 +174,29 @@ class Document:
 
         Raises:
             Malformed: the bytes are no update that every implementation can hold.
+            LimitExceeded: they are more than one update may have.
             Denied: it writes under the client id of another participant who is here.
             Unavailable: what can't be stored is not accepted.
         """
-        if self._failure is not None:
+        stored_bytes = self.stored_bytes + len(data)
+        if stored_bytes <= self._stored_bytes_max:
+            key = read_keystroke(data)
+            client = self._type(peer, key) if key is not None else None
+            if key is not None and client is not None:
+                self._log.type(data, key)
+                self._add(peer, data, (client,))
+                self.stored_bytes = stored_bytes
+                return Outcome.TAKEN
+        elif self._failure is not None:
             raise Unavailable(f"nothing can be saved at present: {self._failure}")
-        key = read_keystroke(data)
-        client = self._type(peer, key) if key is not None else None
-        if key is not None and client is not None:
-            self._log.type(data, key)
-            self._add(peer, data, (client,))
-            return Outcome.TAKEN
+        return self._examine(peer, data, live=live)
+
+    def _examine(self, peer: Peer, data: bytes, *, live: bool) -> Outcome:
+        """Take an update that is more than a keystroke."""
+        if len(data) > self._limits.update_bytes_max:
+            raise LimitExceeded(
+                f"an update has {len(data)} bytes, {self._limits.update_bytes_max} are allowed"
+            )
         update = read_update(data, self._limits.value_depth_max)
         barred = self._barred(peer, update)
         if barred and live:
@@ -178,6 +209,10 @@ class Document:
             update = read_update(ready, self._limits.value_depth_max)
         new = self._state.new_part(update, self._limits.value_depth_max)
         if new is not None:
+            stored_bytes = self.stored_bytes + len(new.data)
+            if new.sections and stored_bytes > self._stored_bytes_max:
+                return Outcome.FULL  # what only deletes is taken: it is how a document shrinks
+            self.stored_bytes = stored_bytes
             if live and peer.client_id is None and len(new.sections) == 1:
                 self._owners.claim(peer, new.sections[0].client)
             self._state.apply(new)
@@ -190,6 +225,7 @@ class Document:
     def set_failure(self, reason: str | None) -> None:
         """Take no updates while the disk fails; ask for the missed ones when it works again."""
         self._failure = reason
+        self._stored_bytes_max = -1 if reason else self._limits.document_bytes_max
         if reason is None:
             for peer in self.peers:
                 peer.resync()
@@ -204,11 +240,13 @@ class Document:
         """Hand on all that is here to be stored, and keep it apart from what comes."""
         self.flush()
         self._log.set_apart()
+        self._apart_bytes = self.stored_bytes
 
     def end_compaction(self, base: bytes | None) -> None:
         """Go on with a base that does what was here when compaction began; None: as before."""
         self._log.rejoin(base)
         if base is not None:
+            self.stored_bytes += len(base) - self._apart_bytes
             self.growth.rebase(len(base))
 
     def present(self, peer: Peer, data: bytes) -> None:
@@ -236,15 +274,15 @@ class Document:
         shown, self._shown = self._shown, {}
         if turn:
             self._forget_answers()
-        encoded = {
-            wire: [wire.updates(run.updates) for run in turn]
-            for wire in {peer.wire for peer in self.peers}
-        }
+        encoded = {wire: [wire.updates(run.updates) for run in turn] for wire in self._readers}
         self._relay(turn, shown, encoded)
+        if turn:
+            self._count(turn)
         if self._keep is not None:
             for index, run in enumerate(turn):
                 parts = encoded.get(run.peer.wire) if run.peer is not None else None
-                self._store(self._keep, run, parts[index] if parts else b"")
+                began = self._turn_began if run is turn[-1] else None
+                self._store(self._keep, run, parts[index] if parts else b"", began)
 
     def _type(self, peer: Peer, key: Keystroke) -> int | None:
         """Take a keystroke that goes on where its writer's history ends; None to look closer."""
@@ -287,6 +325,7 @@ class Document:
     def _add(self, peer: Peer | None, data: bytes, clients: Sequence[int]) -> None:
         turn = self._turn
         if not turn:
+            self._turn_began = perf_counter()
             self._loop.call_soon(self.flush)
         if not turn or turn[-1].peer is not peer:
             turn.append(Run(peer))
@@ -309,6 +348,7 @@ class Document:
             for wire in news:
                 news[wire] += wire.presence(states)
         writers = {run.peer for run in turn}
+        size = sum([len(news[wire]) * count for wire, count in self._readers.items()])
         for peer in self.peers:
             if peer not in writers and peer.client_id not in shown:
                 peer.deliver(news[peer.wire])
@@ -318,22 +358,40 @@ class Document:
             others = [entry for client, entry in shown.items() if client != peer.client_id]
             if others:
                 own += peer.wire.presence(awareness.encode(others))
+            size += len(own) - len(news[peer.wire])
             if own:
                 peer.deliver(own)
+        self._metrics.bytes_out += size
 
-    def _store(self, keep: Keep, run: Run, frames: bytes) -> None:
+    def _count(self, turn: list[Run]) -> None:
+        """Count a turn that was relayed."""
+        metrics, peers = self._metrics, self.peers
+        metrics.fan_out.observe(perf_counter() - self._turn_began)
+        for run in turn:
+            count = len(run.updates)
+            metrics.updates_in += count
+            metrics.updates_out += count * (len(peers) - (run.peer in peers))
+            if run.peer is not None:
+                run.peer.written += count
+
+    def _store(self, keep: Keep, run: Run, frames: bytes, began: float | None) -> None:
         who = run.peer.participant.id if run.peer is not None else ""
         record = Record(self._now_ms(), who, tuple(run.clients), tuple(run.updates))
         self.unsaved += 1
-        keep(record, partial(self._durable, run.peer, frames))
+        keep(record, partial(self._durable, run.peer, frames, began))
         self.growth.add(record)
         if self.growth.is_due and self.on_growth is not None:
             self.growth.restart()
             self.on_growth()
 
-    def _durable(self, peer: Peer | None, frames: bytes) -> None:
-        """Return its own updates to a writer: now they are on disk."""
+    def _durable(self, peer: Peer | None, frames: bytes, began: float | None) -> None:
+        """Return its own updates to a writer: now they are on disk.
+
+        With the last record of a turn comes when that turn began.
+        """
         self.unsaved -= 1
+        if began is not None:
+            self._metrics.durable.observe(perf_counter() - began)
         if peer is not None and peer in self.peers:
             if not self._saved:
                 self._loop.call_soon(self._confirm)
@@ -342,7 +400,9 @@ class Document:
     def _confirm(self) -> None:
         saved, self._saved = self._saved, {}
         for peer, parts in saved.items():
-            peer.deliver(b"".join(parts))
+            frames = b"".join(parts)
+            self._metrics.bytes_out += len(frames)
+            peer.deliver(frames)
 
     def _forget_answers(self) -> None:
         self._answers.clear()

@@ -32,9 +32,14 @@ class Peer(Protocol):
     """Its own client id, once it presented it."""
     client_bytes: bytes
     """That id as it stands in updates; empty while there is none."""
+    written: int
+    """How many of its updates were taken."""
 
     def deliver(self, data: bytes) -> None:
-        """Send what others did, or skip it when the reader lags: one diff comes later."""
+        """Send what others did, or skip it when the reader lags: one diff comes later.
+
+        What is delivered was counted; what is skipped the peer counts back.
+        """
 
     def resync(self) -> None:
         """Ask for what was refused while the disk failed."""

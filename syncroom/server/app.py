@@ -9,15 +9,16 @@ from starlette.applications import Starlette
 from syncroom.errors import SyncroomError
 from syncroom.server.http import page
 from syncroom.server.http.api import Api, answer_error
+from syncroom.server.http.metrics import Exposition
 
 if TYPE_CHECKING:
     from syncroom.auth.keys import Keyring
-    from syncroom.rooms import Rooms
+    from syncroom.server.gate import Gate
 
 
-def create_app(rooms: Rooms, keyring: Keyring) -> Starlette:
-    """REST and the page."""
+def create_app(gate: Gate, keyring: Keyring) -> Starlette:
+    """REST, metrics and the page."""
     return Starlette(
-        routes=[*Api(rooms, keyring).routes, *page.routes()],
+        routes=[*Api(gate.rooms, keyring).routes, *Exposition(gate).routes, *page.routes()],
         exception_handlers={SyncroomError: answer_error},
     )

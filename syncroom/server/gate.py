@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from syncroom.errors import Unavailable
+from syncroom.logs import about
+from syncroom.server.address import network_of
 from syncroom.server.credentials import token_of
+from syncroom.server.offences import Offences
 from syncroom.sessions import yjs
 from syncroom.sessions.connection import CLOSE_RESTART
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from syncroom.auth.keys import Keyring
     from syncroom.rooms import Rooms
+    from syncroom.server.address import TrustedProxies
     from syncroom.server.websocket import WebSocketProtocol
 
 _log = logging.getLogger("syncroom.server")
@@ -27,12 +31,18 @@ _log = logging.getLogger("syncroom.server")
 class Gate:
     """The connections of a server. Lives on one event loop."""
 
-    def __init__(self, rooms: Rooms, keyring: Keyring) -> None:
+    def __init__(self, rooms: Rooms, keyring: Keyring, proxies: TrustedProxies) -> None:
         self.limits = rooms.limits
+        self.metrics = rooms.metrics
+        self.proxies = proxies
         self.connections: set[WebSocketProtocol] = set()
         self.refused: set[WebSocketProtocol] = set()
         """Those that were told why, and are held for a while before they are closed."""
-        self._rooms = rooms
+        self.offences = Offences(rooms.limits)
+        self._seats: dict[WebSocketProtocol, str] = {}
+        """Those that were not refused, each with the network that it is counted under."""
+        self._networks: dict[str, int] = {}
+        self.rooms = rooms
         self._keyring = keyring
         self._loop = asyncio.get_running_loop()
         self._draining: asyncio.Task[None] | None = None
@@ -50,7 +60,33 @@ class Gate:
         offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol")).split(",")
         authorization = next(iter(request.headers.get_all("Authorization")), None)
         jwt = token_of(authorization, query, [each.strip() for each in offered])
-        yjs.connect(connection, _decode(room), _decode(path), jwt, self._rooms, self._keyring)
+        room, path = _decode(room), _decode(path)
+        try:
+            self._seat(connection)
+        except Unavailable as error:
+            where = {"room": room, "path": path, "address": connection.address}
+            yjs.refuse(connection, error, where)
+        else:
+            yjs.connect(connection, room, path, jwt, self.rooms, self._keyring)
+
+    def leave(self, connection: WebSocketProtocol) -> None:
+        """Let another connection have the seat of one that ends; may be called more than once."""
+        network = self._seats.pop(connection, None)
+        if network is not None:
+            self._networks[network] -= 1
+            if not self._networks[network]:
+                del self._networks[network]
+
+    def _seat(self, connection: WebSocketProtocol) -> None:
+        network = network_of(connection.address)
+        count = self._networks.get(network, 0)
+        allowed = self.limits.address_connections_max
+        if count >= allowed:
+            raise Unavailable(
+                f"{allowed} connections come from your address, as many as may; try again later"
+            )
+        self._networks[network] = count + 1
+        self._seats[connection] = network
 
     def drain(self) -> None:
         """Put everything that arrived on disk, then close every connection."""
@@ -58,12 +94,15 @@ class Gate:
             self._draining = self._loop.create_task(self._drain())
 
     async def _drain(self) -> None:
+        began = self._loop.time()
+        _log.info("drain started", extra=about(connections=len(self.connections)))
         try:
-            await self._rooms.flush()
+            await self.rooms.flush()
         except Unavailable as error:
             _log.error("what arrived last could not be saved: %s", error)
         for connection in list(self.connections):
             connection.close(CLOSE_RESTART, "the server restarts")
+        _log.info("drain ended", extra=about(seconds=round(self._loop.time() - began, 3)))
 
     def _tick_later(self) -> None:
         self._loop.call_later(self.limits.keepalive_s, self._tick)

@@ -15,8 +15,11 @@ import uvicorn
 
 from syncroom.errors import Misconfigured
 from syncroom.rooms import Rooms, no_content
+from syncroom.server.address import TrustedProxies
 from syncroom.server.app import create_app
 from syncroom.server.gate import Gate
+from syncroom.server.handshake import HttpProtocol
+from syncroom.server.loop_watch import LoopWatch
 from syncroom.server.websocket import WebSocketProtocol
 from syncroom.store.keys import KeyFile
 from syncroom.store.sqlite import SqliteStore
@@ -51,14 +54,19 @@ async def _serve(
 ) -> None:
     secret = settings.secret.get_secret_value() if settings.secret is not None else None
     keyring = KeyFile(settings.data_dir).keyring(secret)
+    proxies = TrustedProxies(settings.forwarded_allow_ips)
     store = SqliteStore(settings.data_dir, commit_pause_s=settings.limits.commit_pause_s)
     await store.open()
     try:
         with _listen(settings) as listener:
             rooms = Rooms(store, settings.limits, initial_content)
+            gate = Gate(rooms, keyring, proxies)
+            LoopWatch(asyncio.get_running_loop(), rooms.metrics.loop_lag)
             config = uvicorn.Config(
-                create_app(rooms, keyring),
-                ws=partial(WebSocketProtocol, Gate(rooms, keyring)),  # type: ignore[arg-type]
+                create_app(gate, keyring),
+                http=partial(HttpProtocol, settings.limits),  # type: ignore[arg-type]
+                ws=partial(WebSocketProtocol, gate),  # type: ignore[arg-type]
+                forwarded_allow_ips=settings.forwarded_allow_ips,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

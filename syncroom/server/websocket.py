@@ -21,6 +21,7 @@ from websockets.speedups import apply_mask
 
 from syncroom.errors import LimitExceeded, Malformed, SyncroomError
 from syncroom.server.credentials import is_token
+from syncroom.sessions.connection import CLOSE_TRY_LATER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,6 +63,8 @@ class WebSocketProtocol(asyncio.Protocol):
     ) -> None:
         self.session: Session | None = None
         self.is_open = False
+        self.address = ""
+        self.bytes_in = 0
         self._gate = gate
         self._limits = gate.limits
         self._server_connections = server_state.connections
@@ -77,6 +80,13 @@ class WebSocketProtocol(asyncio.Protocol):
         self._message = bytearray()
         """The beginning of a message that comes in fragments."""
         self._ticks_silent = 0
+        self._control_bytes = 0
+        """Of the bytes that came, those of frames which are no messages."""
+        self._idle_bytes = -1
+        """How many bytes of messages had come at the tick since which none came."""
+        self._idle_since = 0.0
+        self._keepalive = b""
+        """What a client is sent while it is held."""
         self._timer: asyncio.TimerHandle | None = None
         """For the next step of an end: to close what is dismissed, to cut off what is closed."""
         self._stall: asyncio.TimerHandle | None = None
@@ -86,6 +96,8 @@ class WebSocketProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if isinstance(peer, tuple) else ""
         self.write = transport.write
         transport.set_write_buffer_limits(high=self._limits.outbox_bytes_max)
         self._server_connections.add(self)  # type: ignore[arg-type]  # it names its own classes
@@ -98,9 +110,12 @@ class WebSocketProtocol(asyncio.Protocol):
         self._server_connections.discard(self)
         self._gate.connections.discard(self)
         self._gate.refused.discard(self)
+        self._gate.metrics.bytes_in += self.bytes_in
+        self.bytes_in = 0
 
     def data_received(self, data: bytes) -> None:
         self._ticks_silent = 0
+        self.bytes_in += len(data)
         if not self.is_open:
             self._feed(data)
             return
@@ -162,9 +177,14 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def tick(self) -> None:
         """Keep the connection alive, or find that it is dead."""
+        if self._keepalive:  # nothing is read from it, so that its silence says nothing
+            self.write(self._keepalive)
+            return
         self._ticks_silent += 1
         if self._ticks_silent > _TICKS_SILENT_MAX:
             self._transport.abort()
+        elif self._is_idle():
+            self.close(CLOSE_TRY_LATER, "no message came for too long")
         elif self.session is not None:
             self.session.keep_alive()
             self.write(_PING)
@@ -177,6 +197,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def close(self, code: int, reason: str) -> None:
         self._leave()
+        self._keepalive = b""
         if self._core.state is not State.OPEN:
             self._transport.close()
             return
@@ -187,21 +208,36 @@ class WebSocketProtocol(asyncio.Protocol):
         self.release()
         self._again(_CLOSE_S, self._transport.abort)
 
-    def dismiss(self, code: int, reason: str) -> None:
+    def dismiss(
+        self, code: int, reason: str, *, keepalive: bytes = b"", offender: str | None = None
+    ) -> None:
         self._leave()
+        self._gate.metrics.refuse_connection(code)
+        hold_s = self._limits.refusal_s
+        if offender is not None:
+            hold_s = self._gate.offences.hold_s(offender, code, self._loop.time())
         if len(self._gate.refused) >= self._limits.refusals_max:
             self.close(code, reason)
             return
         self._gate.refused.add(self)
+        self._keepalive = keepalive
         self.hold()
-        self._again(self._limits.refusal_s, self.close, code, reason)
+        self._again(hold_s, self.close, code, reason)
 
     # Inside
 
     def _leave(self) -> None:
         self.is_open = False
+        self._gate.leave(self)
         if self.session is not None:
             self.session.end()
+
+    def _is_idle(self) -> bool:
+        """Whether no message came for long; what answers pings is none."""
+        now, count = self._loop.time(), self.bytes_in - self._control_bytes
+        if count != self._idle_bytes:
+            self._idle_bytes, self._idle_since = count, now
+        return now - self._idle_since > self._limits.idle_s_max
 
     def _again(self, delay_s: float, step: Callable[..., None], *args: object) -> None:
         if self._timer is not None:
@@ -234,6 +270,8 @@ class WebSocketProtocol(asyncio.Protocol):
         self.write(b"".join(self._core.data_to_send()))
         if self._core.state is State.OPEN:
             self.is_open = True
+            forwarded = request.headers.get_all("X-Forwarded-For")
+            self.address = self._gate.proxies.client(self.address, forwarded)
             self._gate.connections.add(self)
             self._gate.connect(self, request)
         else:
@@ -242,6 +280,8 @@ class WebSocketProtocol(asyncio.Protocol):
     def _take_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.TEXT:
             self._fail(Malformed("a text frame came, messages are binary"))
+        elif frame.opcode in (Opcode.PING, Opcode.PONG):
+            self._control_bytes += _HEAD_BYTES_MIN + len(frame.data)
         elif frame.opcode in (Opcode.BINARY, Opcode.CONT):
             self._message += frame.data
             if frame.fin and self.session is not None:

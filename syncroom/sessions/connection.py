@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from syncroom.errors import (
     Damaged,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CLOSE_RESTART = 1012
 CLOSE_INTERNAL = 1011
+CLOSE_TRY_LATER = 1013
 
 _CLOSE_CODES: dict[type[SyncroomError], int] = {
     Unauthenticated: 4401,
@@ -27,8 +28,8 @@ _CLOSE_CODES: dict[type[SyncroomError], int] = {
     NotFound: 4404,
     Malformed: 1007,
     LimitExceeded: 1009,
-    Unavailable: 1013,
-    Damaged: 1013,
+    Unavailable: CLOSE_TRY_LATER,
+    Damaged: CLOSE_TRY_LATER,
 }
 
 
@@ -42,6 +43,13 @@ def close_code(error: SyncroomError) -> int:
 
 class Session(Protocol):
     """One client on one connection."""
+
+    protocol: ClassVar[str]
+    """What it speaks, in one word."""
+
+    @property
+    def is_lagging(self) -> bool:
+        """Whether the client reads slower than it is sent to."""
 
     def receive(self, message: bytes) -> None:
         """Take one binary message."""
@@ -73,6 +81,12 @@ class Connection(Protocol):
     is_open: bool
     """False once it is lost, or about to be closed."""
 
+    address: str
+    """Where the client is, as far as proxies that are trusted say."""
+
+    bytes_in: int
+    """How many bytes came."""
+
     def hold(self) -> None:
         """Read nothing more for the time being."""
 
@@ -82,5 +96,15 @@ class Connection(Protocol):
     def close(self, code: int, reason: str) -> None:
         """Send a close frame and end the connection."""
 
-    def dismiss(self, code: int, reason: str) -> None:
-        """Close for good after a while, in which nothing is read: some clients dial at once."""
+    def dismiss(
+        self, code: int, reason: str, *, keepalive: bytes = b"", offender: str | None = None
+    ) -> None:
+        """Close for good after a while, in which nothing is read: some clients dial at once.
+
+        Args:
+            code: the close code.
+            reason: what it says beside it.
+            keepalive: what keeps the client from dialling again for want of messages.
+            offender: who is held longer each time it is dismissed with this code; None for
+                refusals that the client can do nothing about.
+        """

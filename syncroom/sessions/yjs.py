@@ -14,19 +14,23 @@ import logging
 import secrets
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from syncroom.auth.participant import admit
 from syncroom.auth.paths import normalise
 from syncroom.document.document import Outcome
 from syncroom.errors import (
+    Damaged,
     Denied,
+    LimitExceeded,
     Malformed,
     NotFound,
     SyncroomError,
     Unauthenticated,
     Unavailable,
 )
+from syncroom.logs import about
+from syncroom.metrics import Fault, Part
 from syncroom.protocol import state_vector, yjs
 from syncroom.protocol.frame import binary_frame
 from syncroom.sessions.connection import CLOSE_INTERNAL, CLOSE_RESTART, close_code
@@ -71,6 +75,24 @@ class YjsWire:
 _WIRE = YjsWire()
 _KEEPALIVE = binary_frame(yjs.KEEPALIVE)
 
+_PARTS = {
+    (yjs.SYNC, yjs.STEP_1): Part.VECTOR,
+    (yjs.SYNC, yjs.STEP_2): Part.UPDATE,
+    (yjs.SYNC, yjs.UPDATE): Part.UPDATE,
+    (yjs.AWARENESS, 0): Part.PRESENCE,
+    (yjs.QUERY_AWARENESS, 0): Part.PRESENCE,
+}
+
+_UPDATE = Part.UPDATE
+"""Found faster than a member of its class."""
+
+_FAULTS: dict[type[SyncroomError], Fault] = {
+    Malformed: Fault.MALFORMED,
+    LimitExceeded: Fault.LIMIT,
+    Denied: Fault.FOREIGN_ID,
+    Unavailable: Fault.UNAVAILABLE,
+}
+
 
 def connect(
     connection: Connection,
@@ -81,22 +103,24 @@ def connect(
     keyring: Keyring,
 ) -> None:
     """Seat a new connection at a document, or refuse it before anything is loaded."""
+    where = {"room": room_name, "path": path, "address": connection.address}
     try:
         participant = admit(jwt, room_name, keyring, time.time())
+        where |= {"participant": participant.id, "name": participant.name}
         path = _document_path(path, rooms.limits.path_bytes_max)
         if not participant.may_read(path):
             raise Denied("the token does not permit to open this document")
         room = rooms.room(room_name)
         document = room.find(path)
+        seat = partial(YjsSession, connection, room, participant, participant.may_write(path))
+        if document is not None:
+            seat(document)
+            return
     except SyncroomError as error:
-        refuse(connection, error)
-        return
-    seat = partial(YjsSession, connection, room, participant, participant.may_write(path))
-    if document is not None:
-        seat(document)
+        refuse(connection, error, where)
         return
     connection.hold()
-    room.load(path).add_done_callback(partial(_seat_loaded, connection, seat))
+    room.load(path).add_done_callback(partial(_seat_loaded, connection, seat, where))
 
 
 def _document_path(path: str, bytes_max: int) -> str:
@@ -107,16 +131,30 @@ def _document_path(path: str, bytes_max: int) -> str:
         raise NotFound(str(error)) from None
 
 
-def refuse(connection: Connection, error: SyncroomError) -> None:
-    """Tell why, and close with the code for it."""
-    _log.info("refused a client: %s", error)
+def refuse(
+    connection: Connection,
+    error: SyncroomError,
+    who: dict[str, str],
+    offender: str | None = None,
+) -> None:
+    """Tell why, and close with the code for it.
+
+    Args:
+        connection: the client.
+        error: why.
+        who: the client, for the log.
+        offender: who is held longer each time that it is refused for this.
+    """
+    code = close_code(error)
+    _log.info("refused a client: %s", error, extra=about(code=code, **who))
     connection.write(binary_frame(yjs.denied(str(error))))
-    connection.dismiss(close_code(error), str(error))
+    connection.dismiss(code, str(error), keepalive=_KEEPALIVE, offender=offender)
 
 
 def _seat_loaded(
     connection: Connection,
     seat: Callable[[Document], YjsSession],
+    who: dict[str, str],
     loading: asyncio.Task[Document],
 ) -> None:
     if not connection.is_open:
@@ -126,18 +164,24 @@ def _seat_loaded(
         return
     error = loading.exception()
     if error is None:
-        seat(loading.result())
-        connection.release()
+        try:
+            seat(loading.result())
+        except Unavailable as is_full:
+            refuse(connection, is_full, who)
+        else:
+            connection.release()
     elif isinstance(error, SyncroomError):
-        _log.error("a document could not be loaded: %s", error)
-        refuse(connection, error)
+        if isinstance(error, Damaged):
+            _log.error("a document could not be loaded: %s", error)
+        refuse(connection, error, who)
     else:
-        fail(connection, error)
+        fail(connection, error, who)
 
 
 class YjsSession:
     """One socket, one document, one participant. It is a `Session` and a `Peer`."""
 
+    protocol: ClassVar[str] = "yjs"
     wire: Wire = _WIRE
 
     def __init__(
@@ -151,9 +195,11 @@ class YjsSession:
         self.participant = participant
         self.client_id: int | None = None
         self.client_bytes = b""
+        self.written = 0
         self._connection = connection
         self._room = room
         self._document = document
+        self._metrics = room.metrics
         self._may_write = may_write
         self._write = connection.write
         self._is_greeted = False
@@ -161,64 +207,78 @@ class YjsSession:
         """Whether an answer to our sync step 1 is on its way."""
         self._is_told = False
         """Whether the client knows that what it writes is not accepted."""
+        self._is_full = False
+        """Whether it holds what the document has no room for: all that it adds builds on that."""
         self._lag_vector: bytes | None = None
         """While the client reads too slowly: the state vector up to which it was sent all."""
-        self._expiry = _expire_later(self, participant.expires_at)
         room.join(document, self)
+        self._joined = time.monotonic()
+        self._expiry = _expire_later(self, participant.expires_at)
         connection.session = self
+        _log.info("joined", extra=about(**self._who()))
+
+    @property
+    def is_lagging(self) -> bool:
+        """Whether the client reads slower than it is sent to."""
+        return self._lag_vector is not None
 
     def receive(self, message: bytes) -> None:
         """Take one frame, which may hold several messages."""
+        part = _UPDATE
         try:
             if message[:2] == b"\0\2" and len(message) > 3 and message[2] == len(message) - 3:
                 self._update(message[3:], live=True)
                 return
-            for kind, step, body in yjs.read_messages(message):
-                if kind == yjs.AWARENESS:
-                    self._document.present(self, body)
-                elif kind == yjs.QUERY_AWARENESS:
-                    self.deliver(self._document.everyone(self))
-                elif step == yjs.STEP_1:
-                    self._answer(body)
-                else:
-                    self._update(body, live=step == yjs.UPDATE)
+            part = Part.FRAME
+            for each in yjs.read_messages(message):
+                part = _PARTS[each.kind, each.step]
+                self._take(each)
+                part = Part.FRAME
         except SyncroomError as error:
-            self.fail(error)
+            self.fail(error, part)
         except Exception as error:
             self.end()
-            fail(self._connection, error)
+            fail(self._connection, error, self._who())
 
-    def fail(self, error: SyncroomError) -> None:
+    def fail(self, error: SyncroomError, part: Part = Part.FRAME) -> None:
         """Leave the document, and refuse the client."""
         self.end()
-        refuse(self._connection, error)
+        offender = None
+        if isinstance(error, (Malformed, LimitExceeded)):
+            offender = self.participant.id
+            self._metrics.refused[part, _FAULTS[type(error)]] += 1
+        refuse(self._connection, error, self._who(), offender)
 
     def deliver(self, data: bytes) -> None:
         """Send what others did, unless the client lags: then one diff comes later."""
         if self._lag_vector is None:
             self._write(data)
+        else:
+            self._metrics.bytes_spared += len(data)
 
     def keep_alive(self) -> None:
         """Send a message: providers close what was silent for 30 s."""
-        self.deliver(_KEEPALIVE)
+        if self._lag_vector is None:
+            self._write(_KEEPALIVE)
 
     def resync(self) -> None:
         """Ask for what was refused while the disk failed."""
         if self._may_write and self._is_told:
-            self._is_told = False
+            self._is_told = self._is_full = False
             self._ask()
 
     def pause(self) -> None:
         """Remember from where on the client lags: it is sent first what the vector counts in."""
         self._document.flush()
         self._lag_vector = self._document.vector()
+        self._metrics.lags += 1
 
     def resume(self) -> None:
         """Send what the client missed, as one update."""
         vector, self._lag_vector = self._lag_vector, None
         if vector is not None:
             document = self._document
-            self._write(document.answer(self.wire, vector) + document.everyone(self))
+            self._send(document.answer(self.wire, vector) + document.everyone(self))
 
     def end(self) -> None:
         """Leave the document."""
@@ -227,6 +287,40 @@ class YjsSession:
             if self._expiry is not None:
                 self._expiry.cancel()
             self._room.leave(self._document, self)
+            seconds = round(time.monotonic() - self._joined, 3)
+            spent = about(
+                **self._who(),
+                seconds=seconds,
+                updates=self.written,
+                bytes=self._connection.bytes_in,
+            )
+            _log.info("left", extra=spent)
+
+    def _who(self) -> dict[str, str]:
+        """The client, for the log."""
+        return {
+            "room": self._room.name,
+            "path": self._document.path,
+            "address": self._connection.address,
+            "participant": self.participant.id,
+            "name": self.participant.name,
+        }
+
+    def _take(self, message: yjs.Message) -> None:
+        kind, step, body = message
+        if kind == yjs.AWARENESS:
+            self._document.present(self, body)
+        elif kind == yjs.QUERY_AWARENESS:
+            if self._lag_vector is None:
+                self._send(self._document.everyone(self))
+        elif step == yjs.STEP_1:
+            self._answer(body)
+        else:
+            self._update(body, live=step == yjs.UPDATE)
+
+    def _send(self, data: bytes) -> None:
+        self._metrics.bytes_out += len(data)
+        self._write(data)
 
     def _answer(self, vector: bytes) -> None:
         """Answer sync step 1; the first time with our own question and everybody's presence."""
@@ -244,10 +338,11 @@ class YjsSession:
             elif document.lacks(clocks):
                 self._tell("this document is read only for you: what you changed is not saved")
             answer += document.everyone(self)
-        self._write(answer)
+        self._send(answer)
 
     def _update(self, data: bytes, *, live: bool) -> None:
         if not self._may_write:
+            self._metrics.refused[Part.UPDATE, Fault.READ_ONLY] += 1
             self._tell("this document is read only for you: what you change is not saved")
             return
         if not live:
@@ -255,26 +350,34 @@ class YjsSession:
         try:
             outcome = self._document.accept(self, data, live=live)
         except (Denied, Unavailable) as error:
+            self._metrics.refused[Part.UPDATE, _FAULTS[type(error)]] += 1
             self._tell(str(error))
             return
-        if outcome is Outcome.GAP and live and not self._has_asked:
-            self._ask()
+        if outcome is Outcome.GAP:
+            self._metrics.gaps += 1
+            if live and not self._has_asked and not self._is_full:
+                self._ask()
+        elif outcome is Outcome.FULL:
+            self._metrics.refused[Part.UPDATE, Fault.FULL] += 1
+            self._is_full = True
+            self._tell("this document is as large as it may be: what you add is not saved")
 
     def _ask(self) -> None:
         self._has_asked = True
-        self._write(binary_frame(yjs.step_1(self._document.vector())))
+        self._send(binary_frame(yjs.step_1(self._document.vector())))
 
     def _tell(self, reason: str) -> None:
         """Say once that something was not accepted."""
         if not self._is_told:
             self._is_told = True
-            self._write(binary_frame(yjs.denied(reason)))
+            _log.debug("told a client: %s", reason, extra=about(**self._who()))
+            self._send(binary_frame(yjs.denied(reason)))
 
 
-def fail(connection: Connection, error: BaseException) -> None:
+def fail(connection: Connection, error: BaseException, who: dict[str, str]) -> None:
     """Close after a fault of our own, under an id that stands in the log beside the details."""
     incident = secrets.token_hex(4)
-    _log.error("incident %s", incident, exc_info=error)
+    _log.error("incident %s", incident, exc_info=error, extra=about(**who))
     connection.close(CLOSE_INTERNAL, f"internal error, incident {incident}")
 
 

@@ -11,6 +11,7 @@ from syncroom.apis.participants import ROOT, Participants
 from syncroom.auth.participant import Participant
 from syncroom.document.maps import MapDocument
 from syncroom.limits import Limits
+from syncroom.metrics import Metrics
 from tests.document.fakes import WIRE
 from tests.support import wire
 
@@ -24,6 +25,7 @@ def _document() -> MapDocument:
         "0" * 32,
         keep=None,
         limits=Limits(),
+        metrics=Metrics(),
         loop=asyncio.get_running_loop(),
         now_ms=lambda: 1,
     )

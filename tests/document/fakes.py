@@ -43,6 +43,7 @@ class FakePeer:
         self.client_bytes = b""
         self.deliveries: list[list[bytes_of.Message]] = []
         self.resyncs = 0
+        self.written = 0
 
     def deliver(self, data: bytes) -> None:
         self.deliveries.append(bytes_of.messages(data))

@@ -10,6 +10,7 @@ from syncroom.document.compactor import Compactor
 from syncroom.document.document import Document
 from syncroom.errors import Unavailable
 from syncroom.limits import Limits
+from syncroom.metrics import Metrics
 from syncroom.protocol.update import read_update
 from syncroom.store.base import Record
 from syncroom.store.memory import MemoryStore
@@ -55,6 +56,7 @@ class Scene:
             INCARNATION,
             keep=self.keep,
             limits=limits,
+            metrics=Metrics(),
             loop=asyncio.get_running_loop(),
             now_ms=lambda: 1,
         )
@@ -109,10 +111,12 @@ async def test_an_open_document_goes_on_from_its_base() -> None:
     scene.type(20)
 
     await scene.compact()
+    size = scene.document.stored_bytes
     scene.type(3)
 
     assert await scene.stored() == (20, 3)
     assert _structs(scene.whole()) == [(23, 4)]
+    assert size == len(craft.update(craft.section(1, 0, craft.string("a" * 20))))
     assert [trace.written for trace in await scene.store.traces("demo", "notes")] == [
         ((1, at, at + 1),) for at in range(20)
     ]

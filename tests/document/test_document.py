@@ -12,6 +12,7 @@ import pytest
 from syncroom.document.document import Document, Outcome
 from syncroom.errors import Denied, LimitExceeded, Malformed, Unavailable
 from syncroom.limits import Limits
+from syncroom.metrics import Metrics
 from syncroom.protocol import state_vector
 from syncroom.protocol.state_vector import CLOCK_MAX
 from tests.document.fakes import WIRE, Disk, FakePeer, PlainWire, turn
@@ -33,6 +34,7 @@ class Scene:
             "0" * 32,
             keep=self.disk.keep if is_kept else None,
             limits=Limits(**limits),
+            metrics=Metrics(),
             loop=asyncio.get_running_loop(),
             now_ms=lambda: next(ticks),
         )

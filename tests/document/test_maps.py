@@ -9,6 +9,7 @@ import pycrdt
 
 from syncroom.document.maps import MapDocument
 from syncroom.limits import Limits
+from syncroom.metrics import Metrics
 from syncroom.protocol import state_vector
 from tests.document.fakes import WIRE, FakePeer, turn
 from tests.support import wire
@@ -22,6 +23,7 @@ def _document(now_ms: int = NOW_MS) -> MapDocument:
         "0" * 32,
         keep=None,
         limits=Limits(),
+        metrics=Metrics(),
         loop=asyncio.get_running_loop(),
         now_ms=lambda: now_ms,
     )

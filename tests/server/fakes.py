@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from websockets.frames import Frame, Opcode
 
 from syncroom.limits import Limits
+from syncroom.metrics import Metrics
+from syncroom.server.address import TrustedProxies
+from syncroom.server.offences import Offences
 from syncroom.server.websocket import WebSocketProtocol
 
 if TYPE_CHECKING:
@@ -61,6 +64,9 @@ class FakeTransport(asyncio.Transport):
 class RecordingSession:
     """A session that remembers what the connection asked of it."""
 
+    protocol: ClassVar[str] = "yjs"
+    is_lagging = False
+
     def __init__(self, connection: WebSocketProtocol) -> None:
         self.connection = connection
         self.messages: list[bytes] = []
@@ -72,7 +78,7 @@ class RecordingSession:
 
     def fail(self, error: SyncroomError) -> None:
         self.errors.append(error)
-        self.connection.dismiss(1007, str(error))
+        self.connection.dismiss(1007, str(error), keepalive=b"keep", offender="somebody")
 
     def keep_alive(self) -> None:
         self.calls.append("keep alive")
@@ -93,9 +99,13 @@ class RecordingGate:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.metrics = Metrics()
+        self.offences = Offences(limits)
+        self.proxies = TrustedProxies("")
         self.connections: set[WebSocketProtocol] = set()
         self.refused: set[WebSocketProtocol] = set()
         self.requests: list[Request] = []
+        self.left: set[WebSocketProtocol] = set()
         self.drains = 0
 
     @staticmethod
@@ -105,6 +115,9 @@ class RecordingGate:
     def connect(self, connection: WebSocketProtocol, request: Request) -> None:
         self.requests.append(request)
         connection.session = RecordingSession(connection)
+
+    def leave(self, connection: WebSocketProtocol) -> None:
+        self.left.add(connection)
 
     def drain(self) -> None:
         self.drains += 1

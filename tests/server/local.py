@@ -14,8 +14,10 @@ import uvicorn
 from syncroom.auth.keys import Keyring
 from syncroom.limits import Limits
 from syncroom.rooms import Rooms
+from syncroom.server.address import TrustedProxies
 from syncroom.server.app import create_app
 from syncroom.server.gate import Gate
+from syncroom.server.handshake import HttpProtocol
 from syncroom.server.websocket import WebSocketProtocol
 from syncroom.store.memory import MemoryStore
 from tests.server.fakes import frame, handshake
@@ -49,12 +51,13 @@ class Local:
         self.store = MemoryStore()
         self.rooms = Rooms(self.store, limits)
         self.keyring = Keyring(SECRET, {})
-        self.gate = Gate(self.rooms, self.keyring)
+        self.gate = Gate(self.rooms, self.keyring, TrustedProxies("127.0.0.1"))
         self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen()
         config = uvicorn.Config(
-            create_app(self.rooms, self.keyring),
+            create_app(self.gate, self.keyring),
+            http=partial(HttpProtocol, limits),  # type: ignore[arg-type]  # as serve.py does
             ws=partial(WebSocketProtocol, self.gate),  # type: ignore[arg-type]  # as serve.py does
             lifespan="off",
             log_config=None,

@@ -29,6 +29,8 @@ class FakeConnection:
     def __init__(self) -> None:
         self.session: Session | None = None
         self.is_open = True
+        self.address = "127.0.0.1"
+        self.bytes_in = 0
         self.written = b""
         self.is_full_after_next = False
         self.write: Callable[[bytes], None] = self._write
@@ -48,7 +50,9 @@ class FakeConnection:
     def close(self, code: int, reason: str) -> None:
         raise AssertionError(f"closed with {code}: {reason}")
 
-    def dismiss(self, code: int, reason: str) -> None:
+    def dismiss(
+        self, code: int, reason: str, *, keepalive: bytes = b"", offender: str | None = None
+    ) -> None:
         raise AssertionError(f"dismissed with {code}: {reason}")
 
     def messages(self) -> list[wire.Message]:

@@ -1,0 +1,88 @@
+"""
+HTTP as uvicorn speaks it, with bounds on what anybody may send before it is known who they are.
+
+A request is whole within a time and a size, headers and body, or its connection ends. A client that
+sends nothing, or a byte now and then, holds a socket no longer than that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+    from syncroom.limits import Limits
+
+_ANSWER = b"HTTP/1.1 %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_TOO_SLOW = _ANSWER % b"408 Request Timeout"
+_TOO_LARGE = _ANSWER % b"431 Request Header Fields Too Large"
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One HTTP connection, up to its end or to the upgrade to a WebSocket."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._limits = limits
+        self._deadline: asyncio.TimerHandle | None = None
+        self._received = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Expect the first request."""
+        super().connection_made(transport)
+        self._expect_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of the request that was to come."""
+        self._end_request()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a part of a request, unless it is too much."""
+        if self._deadline is None:
+            self._expect_request()
+        self._received += len(data)
+        if self._received > self._limits.handshake_bytes_max:
+            self._refuse(_TOO_LARGE)
+        else:
+            super().data_received(data)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand over to the protocol of WebSockets, which answers by itself."""
+        self._end_request()
+        super().handle_websocket_upgrade()
+
+    def on_message_complete(self) -> None:
+        """A request is whole."""
+        self._end_request()
+        super().on_message_complete()
+
+    def _expect_request(self) -> None:
+        self._received = 0
+        self._deadline = self.loop.call_later(self._limits.handshake_s_max, self._refuse, _TOO_SLOW)
+
+    def _end_request(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse(self, answer: bytes) -> None:
+        self._end_request()
+        is_answered = self.cycle is not None and self.cycle.response_started
+        if not is_answered:
+            self.transport.write(answer)
+        self.transport.close()
