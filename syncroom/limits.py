@@ -39,6 +39,9 @@ class Limits(BaseModel):
     """A request, headers and body: a token twice, and what browsers and proxies add. Nobody has
     proved anything by then."""
 
+    upload_s_max: PositiveFloat = 60.0
+    """The body of a request that is permitted is there so soon."""
+
     idle_s_max: PositiveFloat = 86_400.0
     """A connection without a message from its client for so long is closed. Readers that say
     nothing are honest, so it is long; those that are dead are found by `keepalive_s`."""
@@ -112,6 +115,22 @@ class Limits(BaseModel):
 
     compaction_memory_bytes_max: PositiveInt = 4 << 30
     """Address space of the process that compacts: it takes about 600 bytes a keystroke."""
+
+    view_hosts_max: PositiveInt = 2
+    """Processes that read and write content for REST and the command line, about 30 MB each."""
+
+    view_cpu_s: PositiveFloat = 1.0
+    """Processor time for one request to such a process, and as much again for each MiB of the
+    document: what takes longer ends it, and the request is refused."""
+
+    view_memory_bytes_max: PositiveInt = 1 << 30
+    """Address space of such a process, some 100 MB of it its own: a few bytes can claim more."""
+
+    view_idle_s: PositiveFloat = 30.0
+    """Such a process ends when nothing was asked of it for so long."""
+
+    view_waiting_max: PositiveInt = 64
+    """Requests for content that may wait, each with a copy of its document."""
 
     commit_pause_s: float = 0.004
     """Under load, commits start at least so far apart; a lone update is committed at once."""

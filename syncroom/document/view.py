@@ -1,0 +1,126 @@
+"""
+What a view host runs: ``python -m syncroom.document.view``.
+
+It reads and writes the content of documents with native code, one request after the other, each on
+a document made from bytes for it alone. Memory is bounded for the process, processor time for each
+request. Whatever native code does here, a panic or the end of the process among it, harms nobody
+else: the server starts another one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syncroom.document import edits, plain, render
+from syncroom.document.calls import LENGTH_BYTES, length, pack, unpack
+from syncroom.document.json_patch import apply_patch
+from syncroom.document.opened import Opened, Unreadable
+from syncroom.document.search import search
+from syncroom.errors import LimitExceeded, SyncroomError
+from syncroom.protocol.value import check_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+Request = dict[str, Any]
+
+
+def main() -> None:
+    """Answer requests until there are no more. Argument: bytes of memory."""
+    memory = int(sys.argv[1])
+    with contextlib.suppress(ValueError, OSError):  # not every system knows this bound
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    source, target = sys.stdin.buffer, sys.stdout.buffer
+    while (frame := _read(source)) is not None:
+        request, data = unpack(frame)
+        # The signal of this timer ends the process, wherever it is: it is left at its default.
+        signal.setitimer(signal.ITIMER_PROF, request["cpu_s"])
+        try:
+            answer = _answer(request, data)
+        except SyncroomError as error:
+            answer = pack({"error": [error.code, str(error)]})
+        except RecursionError:
+            answer = pack({"error": [LimitExceeded.code, "the document is nested too deep"]})
+        except (Unreadable, MemoryError) as error:
+            answer = pack({"broken": str(error) or type(error).__name__})
+        except Exception as error:
+            answer = pack({"fault": _place(error)})
+        except BaseException as error:  # a native panic is no Exception
+            target.write(pack({"broken": type(error).__name__}))
+            target.flush()
+            sys.exit(1)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        target.write(answer)
+        target.flush()
+
+
+def _place(error: Exception) -> str:
+    """What failed and where. Its message is left out, for it may quote content."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
+    return f"{type(error).__name__} at {' '.join(places)}"
+
+
+def _read(source: BinaryIO) -> bytes | None:
+    head = source.read(LENGTH_BYTES)
+    return source.read(length(head)) if len(head) == LENGTH_BYTES else None
+
+
+def _answer(request: Request, data: bytes) -> bytes:
+    opened = Opened(data, request["depth_max"])
+    op = request["op"]
+    if op in _EDITS:
+        return pack({"value": None}, opened.edit(lambda: _EDITS[op](opened, request)))
+    return pack({"value": _READS[op](opened, request)})
+
+
+def _check(opened: Opened, _: Request) -> dict[str, float]:
+    plain.content(opened)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    peak = usage.ru_maxrss << (0 if sys.platform == "darwin" else 10)
+    return {"left_s": signal.getitimer(signal.ITIMER_PROF)[0], "peak_bytes": peak}
+
+
+def _types(opened: Opened, _: Request) -> dict[str, str]:
+    return {name: plain.KINDS[kind] for name, kind in sorted(opened.kinds.items())}
+
+
+def _set_json(opened: Opened, request: Request) -> None:
+    edits.set_content(opened, check_json(request["content"], request["depth_max"]))
+
+
+def _set_text(opened: Opened, request: Request) -> None:
+    edits.set_root_text(opened, request["root"], request["content"])
+
+
+def _patch(opened: Opened, request: Request) -> None:
+    patch = check_json(request["content"], request["depth_max"])
+    edits.set_content(opened, apply_patch(plain.content(opened), patch))
+
+
+_READS: dict[str, Callable[[Opened, Request], Any]] = {
+    "check": _check,
+    "types": _types,
+    "json": lambda opened, _: plain.content(opened),
+    "text": lambda opened, request: render.text(opened, request["root"]),
+    "markdown": lambda opened, request: render.markdown(opened, request["root"]),
+    "xml": lambda opened, request: render.xml(opened, request["root"]),
+    "search": lambda opened, request: search(opened, request["query"], request["is_regex"]),
+}
+
+_EDITS: dict[str, Callable[[Opened, Request], None]] = {
+    "set_json": _set_json,
+    "set_text": _set_text,
+    "patch": _patch,
+}
+
+if __name__ == "__main__":
+    main()
