@@ -147,6 +147,15 @@ class Store(Protocol):
     async def traces(self, room: str, path: str) -> list[Trace]:
         """The traces of all records that the base stands for; raises `Damaged`, `Unavailable`."""
 
+    async def delete(self, room: str, path: str) -> bool:
+        """Take a document away with its history; False if there is none. Raises `Unavailable`.
+
+        What is appended to that history later is refused: its incarnation has ended.
+        """
+
+    async def rooms(self) -> list[str]:
+        """The names of the rooms that have documents, sorted."""
+
     async def flush(self) -> None:
         """Return when everything appended so far is on disk; raises `Unavailable`.
 

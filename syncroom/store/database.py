@@ -49,6 +49,9 @@ SMALL_BYTES_MAX = 16 << 10
 KNOWN_MAX = 10_000
 """Documents that the writer remembers between commits, a few hundred bytes each."""
 
+_OF_DOCUMENT = {"log": "document", "bases": "document", "traces": "document", "documents": "id"}
+"""For each table, the column that names the document."""
+
 log = logging.getLogger("syncroom.store")
 
 
@@ -170,6 +173,33 @@ class Database:
             if document is None or document.incarnation != incarnation:
                 return False
             return write_generation(connection, document, generation)
+
+    def delete(self, room: str, path: str) -> bool:
+        """Delete a document with all that is kept of it; raises what `sqlite3` raises, `Damaged`.
+
+        False if there is none.
+        """
+        assert self._writer is not None
+        self._known.pop((room, path), None)
+        with self._writer as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            document = _find(connection, room, path)
+            if document is None:
+                return False
+            for table, column in _OF_DOCUMENT.items():
+                connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (document.id,))
+        self._ended[room, path, document.incarnation] = "the document was deleted"
+        return True
+
+    def rooms(self) -> list[str]:
+        """The names of the rooms that have documents; raises `Damaged`, `Unavailable`."""
+        assert self._reader is not None
+        select = "SELECT DISTINCT room FROM documents ORDER BY room"
+        try:
+            return [room for (room,) in self._reader.execute(select)]
+        except sqlite3.Error as error:
+            kind = Damaged if is_damage(error) else Unavailable
+            raise kind(f"the rooms can't be listed: {describe(error)}") from error
 
     def traces(self, room: str, path: str) -> list[Trace]:
         """The traces of the records that a document's base stands for; raises `Damaged`."""

@@ -50,6 +50,8 @@ class MemoryStore:
         self.on_failure: Callable[[str | None], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._documents: dict[tuple[str, str], _Kept] = {}
+        self._ended: set[str] = set()
+        """The incarnations of deleted documents."""
         self._refusal: str | None = None
 
     async def open(self) -> None:
@@ -81,17 +83,19 @@ class MemoryStore:
     ) -> None:
         """Keep a record; ``durable`` runs in a later turn of the loop."""
         loop = self._running()
-        kept = self._kept(room, path, incarnation, record)
-        if kept.incarnation != incarnation:
-            self._refusal = (
-                f"record refused for {path!r} in room {room!r}, incarnation {incarnation}: "
-                f"the stored incarnation is {kept.incarnation}"
-            )
-            log.error("%s", self._refusal)
-            return
-        kept.add(record)
-        if durable is not None:
-            loop.call_soon(durable)
+        reason = "the document was deleted"
+        if incarnation not in self._ended:
+            kept = self._kept(room, path, incarnation, record)
+            if kept.incarnation == incarnation:
+                kept.add(record)
+                if durable is not None:
+                    loop.call_soon(durable)
+                return
+            reason = f"the stored incarnation is {kept.incarnation}"
+        self._refusal = (
+            f"record refused for {path!r} in room {room!r}, incarnation {incarnation}: {reason}"
+        )
+        log.error("%s", self._refusal)
 
     async def replace(self, room: str, path: str, incarnation: str, generation: Generation) -> bool:
         """Put a base in the place of records; nothing older is kept."""
@@ -112,6 +116,20 @@ class MemoryStore:
         self._running()
         kept = self._documents.get((room, path))
         return [] if kept is None else list(kept.traces)
+
+    async def delete(self, room: str, path: str) -> bool:
+        """Take a document away; its incarnation has ended."""
+        self._running()
+        kept = self._documents.pop((room, path), None)
+        if kept is None:
+            return False
+        self._ended.add(kept.incarnation)
+        return True
+
+    async def rooms(self) -> list[str]:
+        """The names of the rooms that have documents."""
+        self._running()
+        return sorted({room for room, _ in self._documents})
 
     async def flush(self) -> None:
         """Return when the callbacks of everything appended have run."""

@@ -116,6 +116,21 @@ class SqliteStore:
                 f"the traces of {path!r} in room {room!r} can't be read: {describe(error)}"
             ) from error
 
+    async def delete(self, room: str, path: str) -> bool:
+        """Take a document away, after all that was appended to it before."""
+        await self._settle()
+        delete = partial(self._database.delete, room, path)
+        try:
+            return await self._running().run_in_executor(self._writer, delete)
+        except sqlite3.Error as error:
+            raise Unavailable(
+                f"{path!r} in room {room!r} can't be deleted: {describe(error)}"
+            ) from error
+
+    async def rooms(self) -> list[str]:
+        """The names of the rooms that have documents on disk."""
+        return await self._running().run_in_executor(self._reader, self._database.rooms)
+
     async def documents(self, room: str) -> list[DocumentInfo]:
         """The documents of a room that are on disk, by path."""
         return await self._running().run_in_executor(self._reader, self._database.documents, room)

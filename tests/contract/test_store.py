@@ -350,3 +350,52 @@ async def test_the_size_of_a_document_is_that_of_its_base_and_of_what_came_since
 
     assert info.stored_bytes == len(b"base 8") + 3 * len(b"update 9.0")
     assert (info.created_ms, info.changed_ms) == (record(0).time_ms, record(9).time_ms)
+
+
+async def test_rooms_with_documents_are_listed(store: Store) -> None:
+    for room in ("b", "a", "b"):
+        await append_all(store, room, "notes.md", record(1))
+
+    assert await store.rooms() == ["a", "b"]
+
+
+async def test_a_deleted_document_is_gone_with_all_that_was_kept_of_it(store: Store) -> None:
+    await append_all(store, "demo", "notes.md", record(1), record(2))
+    await append_all(store, "demo", "other.md", record(3))
+    traces = [Trace(each.time_ms, each.participant, (), ()) for each in (record(1), record(2))]
+    generation = Generation(0, 2, b"base", encode_traces(traces))
+    assert await store.replace("demo", "notes.md", INCARNATION, generation)
+
+    assert await store.delete("demo", "notes.md")
+
+    assert await store.load("demo", "notes.md") is None
+    assert await store.traces("demo", "notes.md") == []
+    assert [info.path for info in await store.documents("demo")] == ["other.md"]
+    assert await records_of(store, "demo", "other.md") == [record(3)]
+
+
+async def test_what_was_appended_before_a_deletion_is_deleted_too(store: Store) -> None:
+    store.append("demo", "notes.md", INCARNATION, record(1))
+
+    assert await store.delete("demo", "notes.md")
+
+    await store.flush()
+    assert await store.load("demo", "notes.md") is None
+
+
+async def test_what_is_not_there_is_not_deleted(store: Store) -> None:
+    assert not await store.delete("demo", "notes.md")
+
+
+async def test_a_deleted_path_begins_anew_under_another_incarnation_only(store: Store) -> None:
+    await append_all(store, "demo", "notes.md", record(1))
+    await store.delete("demo", "notes.md")
+
+    store.append("demo", "notes.md", INCARNATION, record(2))
+    with pytest.raises(Unavailable, match="deleted"):
+        await store.flush()
+    assert await store.load("demo", "notes.md") is None
+
+    store.append("demo", "notes.md", ANOTHER, record(3))
+    await store.flush()
+    assert await store.load("demo", "notes.md") == StoredDocument(ANOTHER, (record(3),))
