@@ -1,0 +1,139 @@
+"""What anybody may send before it is known who they are: not for long, and not much."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.raw import WAIT_S_MAX, joined
+
+if TYPE_CHECKING:
+    from tests.conftest import ServerFactory
+    from tests.support.server import Server
+
+HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+UPGRADE = (
+    b"GET /yjs/demo/notes HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+ALLOWED = 16 << 10
+
+
+async def everything(server: Server, *parts: bytes) -> bytes:
+    """What comes back for some bytes, until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    try:
+        async with asyncio.timeout(WAIT_S_MAX):
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+def padded(head: bytes, size: int) -> bytes:
+    """A request of so many bytes."""
+    padding = size - len(head) - len(b"X-Padding: \r\n\r\n")
+    return head + b"X-Padding: " + b"x" * padding + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"G", HEAD, UPGRADE, b"\r\n", HEAD + b"Content-Length: 9\r\n\r\nbody"],
+    ids=["silent", "a letter", "half a head", "half an upgrade", "an empty line", "half a body"],
+)
+async def test_a_request_that_does_not_become_whole_is_closed(
+    start_server: ServerFactory, sent: bytes
+) -> None:
+    server = start_server(handshake_s_max=0.05)
+
+    await everything(server, sent)
+
+    async with joined(server.document_url("notes", server.token())):
+        pass
+
+
+async def test_a_request_that_drips_is_closed(start_server: ServerFactory) -> None:
+    server = start_server(handshake_s_max=0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+
+    async def drip() -> None:
+        for letter in padded(HEAD, ALLOWED):
+            writer.write(bytes([letter]))
+            await writer.drain()
+            async with joined(server.document_url("notes", server.token())):
+                pass
+
+    dripping = asyncio.create_task(drip())
+    async with asyncio.timeout(WAIT_S_MAX):
+        answer = await reader.read()
+    dripping.cancel()
+    await asyncio.gather(dripping, return_exceptions=True)
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_hundred_silent_sockets_keep_nobody_out(start_server: ServerFactory) -> None:
+    server = start_server(handshake_s_max=0.5)
+    silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(100)]
+
+    async with joined(server.document_url("notes", server.token())):
+        pass
+
+    for reader, writer in silent:
+        async with asyncio.timeout(WAIT_S_MAX):
+            assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(ALLOWED - 1, b"200"), (ALLOWED, b"200"), (ALLOWED + 1, b"431")]
+)
+async def test_a_request_has_a_largest_size(
+    shared_server: Server, size: int, status: bytes
+) -> None:
+    request = padded(HEAD + b"Connection: close\r\n", size)
+
+    answer = await everything(shared_server, request[:9], request[9:])
+
+    assert answer.split(b" ", 2)[1] == status
+
+
+async def test_a_megabyte_of_head_is_refused_when_the_first_part_of_it_is_there(
+    shared_server: Server,
+) -> None:
+    await everything(shared_server, HEAD, *[b"X: " + b"x" * 4096 + b"\r\n"] * 256)
+
+    async with joined(shared_server.document_url("notes", shared_server.token())):
+        pass
+
+
+async def test_one_connection_may_bring_one_request_after_another(
+    start_server: ServerFactory,
+) -> None:
+    server = start_server(handshake_bytes_max=200)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+
+    for _ in range(5):
+        writer.write(HEAD + b"\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(len(b'{"status":"ok"}'))
+
+        assert head.startswith(b"HTTP/1.1 200 ")
+    writer.close()
+
+
+async def test_a_websocket_stays_open_when_the_time_for_its_handshake_is_over(
+    start_server: ServerFactory,
+) -> None:
+    server = start_server(handshake_s_max=0.05)
+    async with joined(server.document_url("notes", server.token())) as ann:
+        await everything(server)  # returns when that time has passed for another
+
+        await ann.round_trip()
