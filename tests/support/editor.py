@@ -126,36 +126,39 @@ class Editor(Notebook):
     """
     An honest client by hand: it keeps every update it made, and knows which came back.
 
-    The server echoes a client's update to it once it is on disk; ``acknowledged`` is how far its
-    own updates have come back.
+    The server echoes a client's update to it, byte by byte, once it is on disk. What the server
+    knows of it already when the two meet again is on disk as well, and is not echoed.
     """
 
     def __init__(self, client_id: int | None = None) -> None:
         super().__init__(client_id)
         self.made: list[bytes] = []
+        self.acknowledged = 0
+        """How many of the updates made, from the first on, the server has on disk."""
         self.raw: RawClient | None = None
-        self._echo: pycrdt.Doc[Any] = pycrdt.Doc()
+        self._ends: list[int] = []
+        self._sent: dict[bytes, int] = {}
+        self._unsent = 0
         self._heard = 0
-        self._unsent: list[bytes] = []
         self._is_remote = False
         self._subscription = self.doc.observe(self._on_change)
 
     def _on_change(self, event: pycrdt.TransactionEvent) -> None:
         if self._is_remote:
             return
+        after = wire.state_vector(event.after_state)  # type: ignore[attr-defined]  # not in stubs
         self.made.append(event.update)
-        self._unsent.append(event.update)
+        self._ends.append(after.get(self.client_id, 0))
 
     async def connect(self, url: str) -> None:
-        """Open a socket and exchange what either side lacks."""
+        """Open a socket, and take what the server has."""
         self.raw = await RawClient.open(url)
-        self._echo = pycrdt.Doc()
         self._heard = 0
-        self._unsent.clear()
         await self.raw.send(wire.step1(self.doc.get_state()))
-        await self.raw.first("step1")
         await self.raw.first("step2")
-        self.hear()
+        # What was made until now is the answer to the server's question, not live traffic.
+        self._unsent = len(self.made)
+        await self.until(lambda: True)
 
     async def disconnect(self) -> None:
         if self.raw is not None:
@@ -168,27 +171,17 @@ class Editor(Notebook):
         return self.raw
 
     async def flush(self) -> None:
-        """Send what was changed since the last time, and answer what the server asked."""
-        unsent, self._unsent = self._unsent, []
-        for update in unsent:
+        """Send what was changed since the last time."""
+        while self._unsent < len(self.made):
+            update = self.made[self._unsent]
+            self._unsent += 1
+            self._sent[update] = self._unsent
             await self.socket.send(wire.update(update))
 
-    def hear(self) -> list[wire.Message]:
-        """Take in what has arrived since the last time."""
-        news = self.socket.received[self._heard :]
-        self._heard += len(news)
-        self._is_remote = True
-        for message in news:
-            if message.kind in ("step2", "update"):
-                self.doc.apply_update(message.payload)
-                self._echo.apply_update(message.payload)
-        self._is_remote = False
-        return news
-
     async def until(self, holds: Callable[[], bool], what: str = "a change") -> None:
-        """Take in what arrives, answering step 1, until ``holds``."""
+        """Take in what arrives, and answer the server's questions, until ``holds``."""
         while True:
-            await self._answer(self.hear())
+            await self._hear()
             if holds():
                 return
             await self.socket.until(self._has_news, what)
@@ -196,18 +189,41 @@ class Editor(Notebook):
     def _has_news(self) -> bool:
         return len(self.socket.received) > self._heard
 
-    async def _answer(self, news: list[wire.Message]) -> None:
+    async def _hear(self) -> None:
+        news = self.socket.received[self._heard :]
+        self._heard += len(news)
+        for message in news:
+            self._take(message)
         for message in news:
             if message.kind == "step1":
-                missing = self.doc.get_update(message.payload)
-                await self.socket.send(wire.step2(missing))
+                await self._answer(message.payload)
 
-    def acknowledged(self) -> int:
-        """How many of its own units the server has echoed."""
-        return wire.state_vector(self._echo.get_state()).get(self.client_id, 0)
+    def _take(self, message: wire.Message) -> None:
+        if message.kind not in ("step2", "update"):
+            return
+        self.acknowledged = max(self.acknowledged, self._sent.get(message.payload, 0))
+        self._is_remote = True
+        self.doc.apply_update(message.payload)
+        self._is_remote = False
 
-    def written(self) -> int:
-        return self.vector().get(self.client_id, 0)
+    async def _answer(self, vector: bytes) -> None:
+        known = wire.state_vector(vector).get(self.client_id, 0)
+        while self.acknowledged < len(self.made) and self._is_known(self.acknowledged, known):
+            self.acknowledged += 1
+        missing = self.doc.get_update(vector)
+        self._sent[missing] = len(self.made)
+        await self.socket.send(wire.step2(missing))
+
+    def _is_known(self, number: int, known: int) -> bool:
+        """A state vector tells of what was inserted, never of what was deleted."""
+        start = self._ends[number - 1] if number else 0
+        return start < self._ends[number] <= known
 
     async def until_acknowledged(self) -> None:
-        await self.until(lambda: self.acknowledged() >= self.written(), "the echo of its updates")
+        await self.until(lambda: self.acknowledged == len(self.made), "the echo of its updates")
+
+    def finish_hearing(self) -> None:
+        """Take in what had arrived before the connection was lost."""
+        for message in self.socket.received[self._heard :]:
+            self._take(message)
+        self._heard = len(self.socket.received)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pycrdt
 from websockets.asyncio.client import ClientConnection, connect
@@ -35,6 +35,8 @@ class RawClient:
         self.received: list[Message] = []
         self.frames: list[bytes] = []
         self.is_closed = False
+        self.has_nothing = False
+        """Whether it answers each of the server's questions by itself: that it has nothing."""
         self._changed = asyncio.Condition()
         self._reader = asyncio.create_task(self._read())
 
@@ -73,10 +75,13 @@ class RawClient:
         try:
             async for frame in self.socket:
                 assert isinstance(frame, bytes), "the server sent a text frame"
+                messages = wire.messages(frame)
                 async with self._changed:
                     self.frames.append(frame)
-                    self.received.extend(wire.messages(frame))
+                    self.received.extend(messages)
                     self._changed.notify_all()
+                if self.has_nothing and any(message.kind == "step1" for message in messages):
+                    await self.socket.send(wire.step2(wire.NOTHING))
         except ConnectionClosed:
             pass
         finally:
@@ -155,9 +160,9 @@ class RawClient:
     def updates(self) -> list[bytes]:
         return [m.payload for m in self.received if m.kind in ("step2", "update")]
 
-    def document(self) -> pycrdt.Doc[pycrdt.Text]:
+    def document(self) -> pycrdt.Doc[Any]:
         """What the server has sent of the document, in the order it was sent."""
-        document: pycrdt.Doc[pycrdt.Text] = pycrdt.Doc()
+        document: pycrdt.Doc[Any] = pycrdt.Doc()
         for update in self.updates():
             document.apply_update(update)
         return document
@@ -173,10 +178,20 @@ def _supersedes(state: State, known: State | None) -> bool:
     return state.clock == known.clock and state.value is None and known.value is not None
 
 
+async def refusal(
+    url: str, *, bearer: str | None = None
+) -> tuple[list[Message], tuple[int | None, str]]:
+    """Everything that a client is told between opening a connection and seeing it closed."""
+    async with await RawClient.open(url, bearer=bearer) as client:
+        closed = await client.closed()
+        return client.received, closed
+
+
 @asynccontextmanager
 async def joined(url: str) -> AsyncIterator[RawClient]:
-    """A client that has asked for the document and has it."""
+    """A client that has asked for the document and has it, and nothing besides."""
     async with await RawClient.open(url) as client:
+        client.has_nothing = True
         await client.send(wire.step1())
         await client.first("step2")
         yield client

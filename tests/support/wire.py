@@ -82,6 +82,9 @@ def awareness_payload(payload: bytes) -> bytes:
     return bytes([AWARENESS]) + varbytes(payload)
 
 
+NOTHING = b"\x00\x00"
+"""The update that changes nothing."""
+
 QUERY = bytes([QUERY_AWARENESS])
 
 
