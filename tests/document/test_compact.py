@@ -129,14 +129,19 @@ async def test_yjs_shows_the_same_before_and_after_also_with_late_edits(node: No
         whole = merge(updates)
         seen = await node.whole(whole)
         at = rng.randrange(len(updates))
-        early = compacted(merge(updates[:at]))
+        original = merge(updates[:at])
+        early = compacted(original)
+        news = pycrdt.get_update(compacted(whole), pycrdt.get_state(original))
 
-        # Updates after that point were written by replicas that hold the original.
+        # Updates after that point were written by replicas that hold the original; and one that
+        # holds no more than the original learns the rest.
         for others in (
             [compacted(whole)],
             [early, *updates[at:]],
             [merge([early, *updates[at:]])],
             [compacted(merge([early, *updates[at:]]))],
+            [original, news],
+            [early, news],
         ):
             assert await node.whole(*others) == seen, seed
         assert find_difference(structs(whole), structs(compacted(whole))) is None, seed
