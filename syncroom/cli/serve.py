@@ -38,6 +38,13 @@ Level = Annotated[
 Format = Annotated[
     LogFormat | None, typer.Option(help="Log lines for people or as JSON.", show_default="console")
 ]
+Proxies = Annotated[
+    str | None,
+    typer.Option(
+        help="Proxies whose X-Forwarded-For counts: addresses and networks, with commas.",
+        show_default="127.0.0.1,::1",
+    ),
+]
 Config = Annotated[
     Path | None, typer.Option(help="TOML file with settings by name.", envvar="SYNCROOM_CONFIG")
 ]
@@ -49,6 +56,7 @@ def serve(
     data_dir: DataDir = None,
     log_level: Level = None,
     log_format: Format = None,
+    forwarded_allow_ips: Proxies = None,
     config: Config = None,
 ) -> None:
     """Serve rooms until SIGTERM or Ctrl-C.
@@ -64,6 +72,7 @@ def serve(
         data_dir=data_dir,
         log_level=log_level,
         log_format=log_format,
+        forwarded_allow_ips=forwarded_allow_ips,
     )
     log_to_stderr(settings.log_level, settings.log_format)
     run(settings, announce=_announce)
@@ -75,6 +84,7 @@ def demo(
     data_dir: DataDir = None,
     log_level: Level = "warning",
     log_format: Format = None,
+    forwarded_allow_ips: Proxies = None,
     config: Config = None,
 ) -> None:
     """Serve a demo room, and print links into it: one to write, one to read only."""
@@ -85,6 +95,7 @@ def demo(
         data_dir=data_dir,
         log_level=log_level,
         log_format=log_format,
+        forwarded_allow_ips=forwarded_allow_ips,
     )
     log_to_stderr(settings.log_level, settings.log_format)
     keys = KeyFile(settings.data_dir)
