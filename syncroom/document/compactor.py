@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from syncroom.document.worker import Compacted, Job, decode_result
 from syncroom.errors import Malformed, SyncroomError
+from syncroom.logs import about
 from syncroom.store.base import Generation
 
 if TYPE_CHECKING:
@@ -88,9 +89,9 @@ class Compactor:
         try:
             base = await self._replace(room, path)
         except SyncroomError as error:
-            _log.warning("%r of room %r is not compacted: %s", path, room, error)
+            _log.warning("not compacted: %s", error, extra=about(room=room, path=path))
         except Exception:
-            _log.exception("%r of room %r is not compacted", path, room)
+            _log.exception("not compacted", extra=about(room=room, path=path))
         finally:
             if document is not None:
                 document.end_compaction(base)
@@ -111,9 +112,8 @@ class Compactor:
         if not await self._store.replace(room, path, stored.incarnation, generation):
             return None
         before = sum(map(len, stored.updates))
-        _log.info(
-            "compacted %r of room %r: %d bytes, %d before", path, room, len(result.base), before
-        )
+        sizes = about(room=room, path=path, bytes_before=before, bytes=len(result.base))
+        _log.info("compacted a document", extra=sizes)
         return result.base
 
     async def _run(self, stored: StoredDocument) -> Compacted | str:
