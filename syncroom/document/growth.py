@@ -19,7 +19,9 @@ class Growth:
     """Counts the records of one document."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self._records_min = limits.compaction_records_min
+        self._bytes_min = limits.compaction_bytes_min
+        self._growth_min = limits.compaction_growth_min
         self._base_bytes = 0
         self._records = 0
         self._bytes = 0
@@ -54,8 +56,7 @@ class Growth:
         return self._is_due(_AT_REST)
 
     def _is_due(self, part: int) -> bool:
-        limits = self._limits
-        has_many = self._records * part >= limits.compaction_records_min
-        is_large = self._bytes * part >= limits.compaction_bytes_min
-        relative = self._bytes * part >= self._base_bytes * limits.compaction_growth_min
-        return relative and (has_many or is_large)
+        records, size = self._records * part, self._bytes * part
+        if records < self._records_min and size < self._bytes_min:
+            return False
+        return size >= self._base_bytes * self._growth_min
