@@ -6,7 +6,8 @@ place among the others: whoever was offline for a year merges with the result as
 
 What changes, as in Yjs:
 
-- Deleted content is dropped; structs are cut where a deletion begins or ends.
+- Deleted content is dropped; structs are cut where a deletion begins or ends. A character of two
+  units that is cut, by that or by something between its halves, is two times U+FFFD.
 - What lies inside a deleted type is collected, neighbours as one.
 - Structs that go on where the one before ended become one.
 

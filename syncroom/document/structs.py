@@ -37,6 +37,7 @@ class Place(NamedTuple):
 
 
 _UNKNOWN = 2
+_NEVER = 1 << 63
 
 GONE = 0
 """The place of what nothing is left of: it refers to what was collected."""
@@ -74,6 +75,8 @@ class Structs:
         self._has_collected = GC in self.kinds
         self._find_places()
         self._is_gone = self._find_gone()
+        self.cuts = self._find_cuts()
+        """The second halves of characters that something comes between or ends between."""
         self._cached = NOTHING
         self._cache: bytes | list[int] = b""
 
@@ -101,12 +104,17 @@ class Structs:
         return self.is_deleted(first) and self.border(first) >= self.stops[at]
 
     def border(self, number: int) -> int:
-        """The next unit that is deleted if this one is not, or the other way round."""
+        """The next unit that is deleted if this one is not, or the other way round, or that is
+        the second half of a character with something that begins or ends before it."""
         starts, ends = self.deleted
         at = bisect_right(ends, number)
-        if at == len(ends):
-            return 1 << 63
-        return ends[at] if starts[at] <= number else starts[at]
+        change = _NEVER
+        if at < len(ends):
+            change = ends[at] if starts[at] <= number else starts[at]
+        if not self.cuts:
+            return change
+        at = bisect_right(self.cuts, number)
+        return min(change, self.cuts[at]) if at < len(self.cuts) else change
 
     def is_gone(self, at: int) -> bool:
         """Whether a struct lies in a deleted type, or was collected already."""
@@ -203,6 +211,28 @@ class Structs:
             (self._known(client, first), self._known(client, end - 1) + 1)
             for client, first, end in ranges
         ]
+
+    def _find_cuts(self) -> list[int]:
+        second_halves: set[int] = set()
+        for at, kind in enumerate(self.kinds):
+            start, stop = self.starts[at], self.stops[at]
+            if kind != STRING or stop == start + 1:
+                continue
+            text = self.data[self.contents[at] : self.limits[at]]
+            # Characters of two units have four bytes, of which the first is above all others. The
+            # length that stands before the text may look like one, which costs a look.
+            if max(text) >= 0xF0:
+                _, content = varint.decode(self.data, self.contents[at])
+                units = self.data[content : self.limits[at]].decode().encode("utf-16-le")
+                second_halves.update(
+                    start + unit for unit, byte in enumerate(units[1::2]) if 0xDC <= byte <= 0xDF
+                )
+        if not second_halves:
+            return []
+        borders = {number + 1 for number in self.origins}.union(self.rights)
+        for first, end in self.deletes:
+            borders.update((first, end))
+        return sorted(borders & second_halves)
 
     def _find_places(self) -> None:
         """What names no place stands where its neighbours of the time stood."""

@@ -29,7 +29,7 @@ def find_difference(old: Structs, new: Structs) -> str | None:
     For a process of its own: native code reads both.
     """
     difference = compare_structs(old, new)
-    if difference is not None or _cuts_characters(old):
+    if difference is not None or old.cuts:
         return difference
     roots = find_roots(old)
     try:
@@ -61,27 +61,6 @@ def compare_structs(old: Structs, new: Structs) -> str | None:
         to += stop == new.stops[to]
         first = stop
     return None
-
-
-def _cuts_characters(structs: Structs) -> bool:
-    """Whether anything begins or ends between the two units of a character."""
-    second_halves: set[int] = set()
-    for at, kind in enumerate(structs.kinds):
-        start, stop = structs.starts[at], structs.stops[at]
-        # Characters of two units have four bytes in UTF-8, and their first one is above all others.
-        if kind == STRING and stop > start + 1:
-            text = structs.content(at, start, stop)
-            if max(text) >= 0xF0:
-                high_bytes = text.decode().encode("utf-16-le")[1::2]
-                second_halves.update(
-                    start + unit for unit, byte in enumerate(high_bytes) if 0xDC <= byte <= 0xDF
-                )
-    if not second_halves:
-        return False
-    borders = {number + 1 for number in structs.origins}.union(structs.rights)
-    for first, end in structs.deletes:
-        borders.update((first, end))
-    return not borders.isdisjoint(second_halves)
 
 
 def _dead(structs: Structs) -> Iterator[tuple[int, int]]:

@@ -318,3 +318,17 @@ def test_awkward_shapes_take_no_recursion_and_no_square(pattern: str) -> None:
     result = compacted(whole)
 
     assert compacted(result) == result
+
+
+async def test_the_native_library_reads_cut_characters_as_yjs_does_once_they_are_compacted(
+    node: NodeDriver,
+) -> None:
+    cuts = 0
+    for seed in range(40):
+        whole = merge(await node.history(seed, 150))
+        cuts += len(structs(whole).cuts)
+
+        text = text_of(compacted(whole))
+
+        assert text == (await node.whole(whole))["texts"]["text"], seed
+    assert cuts > 10
