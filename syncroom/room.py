@@ -67,6 +67,7 @@ class Room:
         self._on_idle = on_idle
         self._loop = asyncio.get_running_loop()
         self._loads: dict[str, asyncio.Task[Document]] = {}
+        self._deletions: dict[str, asyncio.Task[None]] = {}
         self.on_growth: Callable[[str, str], None] | None = None
         """Called with its name and the path of a document that compacting is worth it for."""
         self._connections = 0
@@ -89,6 +90,22 @@ class Room:
             self._loads[path].add_done_callback(partial(self._loaded, path))
         return self._loads[path]
 
+    async def open(self, path: str) -> Document:
+        """The document at a path, read if need be; raises `NotFound`, `Damaged`, `Unavailable`."""
+        document = self.find(path)
+        return document if document is not None else await asyncio.shield(self.load(path))
+
+    async def delete(self, path: str) -> None:
+        """End a document with its history: its peers have to leave, and its bytes go.
+
+        Whoever opens the path while that goes on waits, and then begins a new document. Raises
+        `NotFound`, `Unavailable`.
+        """
+        if path not in self._deletions:
+            self._deletions[path] = self._loop.create_task(self._delete(path))
+            self._deletions[path].add_done_callback(partial(self._deleted, path))
+        await asyncio.shield(self._deletions[path])
+
     def join(self, document: Document, peer: Peer) -> None:
         """Seat a peer at an open document; raises `Unavailable` where the room is full."""
         allowed = self._limits.room_connections_max
@@ -110,6 +127,8 @@ class Room:
 
     async def _load(self, path: str) -> Document:
         began = self._loop.time()
+        if path in self._deletions:
+            await asyncio.wait([self._deletions[path]])
         stored = await self._store.load(self.name, path)
         is_new = stored is None
         if is_new:
@@ -130,6 +149,28 @@ class Room:
         self._note_load(document, self._loop.time() - began)
         self._unload_later(document)
         return document
+
+    async def _delete(self, path: str) -> None:
+        loading = self._loads.get(path)
+        if loading is not None:
+            await asyncio.wait([loading])
+        document = self.documents.get(path)
+        if document is not None:
+            document.flush()
+            del self.documents[path]
+            for peer in list(document.peers):
+                peer.fail(NotFound(f"the document {path!r} was deleted"))
+        if not await self._store.delete(self.name, path):
+            raise NotFound(f"there is no document {path!r}")
+        if self._document_count is not None:
+            self._document_count -= 1
+        _log.info("deleted a document", extra=about(room=self.name, path=path))
+
+    def _deleted(self, path: str, deletion: asyncio.Task[None]) -> None:
+        del self._deletions[path]
+        if not deletion.cancelled():
+            deletion.exception()  # whoever asked may be gone
+        self._rest()
 
     async def _check_documents(self) -> None:
         """Raise `Unavailable` where the room has as many documents as it may have."""
@@ -227,5 +268,5 @@ class Room:
 
     def _rest(self) -> None:
         """Let the room itself be forgotten when nothing of it is in use."""
-        if not (self.documents or self._loads or len(self.participants)):
+        if not (self.documents or self._loads or self._deletions or len(self.participants)):
             self._on_idle(self)

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from syncroom.document.growth import Growth
-from syncroom.document.log import UpdateLog
+from syncroom.document.log import EMPTY_VECTOR, UpdateLog
 from syncroom.document.owners import Owners
 from syncroom.document.presence import Presence, is_echo
 from syncroom.document.state import DocumentState
@@ -146,6 +146,11 @@ class Document:
     def vector(self) -> bytes:
         """The state vector."""
         return state_vector.encode(self._state.clocks)
+
+    def whole(self) -> bytes:
+        """All of it as one update."""
+        self.flush()
+        return self._log.since(EMPTY_VECTOR)
 
     def lacks(self, vector: dict[int, int]) -> bool:
         """Whether somebody with that state vector holds what the document does not."""

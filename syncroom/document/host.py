@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syncroom.document.calls import LENGTH_BYTES, length, pack, unpack
-from syncroom.errors import LimitExceeded, SyncroomError, Unavailable
+from syncroom.errors import SyncroomError, Unavailable
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -203,8 +203,3 @@ def _explain(code: int, cpu_s: float) -> HostDied:
     # What runs out of memory in native code aborts; so does a panic in a panic.
     name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     return HostDied(f"it ended with {name}", is_spent=-code in (signal.SIGABRT, signal.SIGKILL))
-
-
-def spent(error: HostDied) -> LimitExceeded:
-    """The answer to somebody whose request took more than it may."""
-    return LimitExceeded(f"the document can't be read or changed here: {error}")

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncroom.auth.participant import Participant
+    from syncroom.errors import SyncroomError
 
 
 class Wire(Protocol):
@@ -43,3 +44,6 @@ class Peer(Protocol):
 
     def resync(self) -> None:
         """Ask for what was refused while the disk failed."""
+
+    def fail(self, error: SyncroomError) -> None:
+        """Leave the document: it is no more."""

@@ -9,16 +9,24 @@ from starlette.applications import Starlette
 from syncroom.errors import SyncroomError
 from syncroom.server.http import page
 from syncroom.server.http.api import Api, answer_error
+from syncroom.server.http.documents import Documents
 from syncroom.server.http.metrics import Exposition
 
 if TYPE_CHECKING:
     from syncroom.auth.keys import Keyring
+    from syncroom.contents import Contents
     from syncroom.server.gate import Gate
 
 
-def create_app(gate: Gate, keyring: Keyring) -> Starlette:
+def create_app(gate: Gate, keyring: Keyring, contents: Contents) -> Starlette:
     """REST, metrics and the page."""
+    routes = [
+        *Api(gate.rooms, keyring).routes,
+        *Documents(contents, gate.rooms, keyring).routes,
+        *Exposition(gate).routes,
+        *page.routes(),
+    ]
     return Starlette(
-        routes=[*Api(gate.rooms, keyring).routes, *Exposition(gate).routes, *page.routes()],
+        routes=routes,
         exception_handlers={SyncroomError: answer_error},
     )

@@ -2,7 +2,8 @@
 HTTP as uvicorn speaks it, with bounds on what anybody may send before it is known who they are.
 
 A request is whole within a time and a size, headers and body, or its connection ends. A client that
-sends nothing, or a byte now and then, holds a socket no longer than that.
+sends nothing, or a byte now and then, holds a socket no longer than that. The body of a PUT or
+PATCH alone has bounds of its own: its endpoint reads it, once the token permits it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _ANSWER = b"HTTP/1.1 %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_SLOW = _ANSWER % b"408 Request Timeout"
 _TOO_LARGE = _ANSWER % b"431 Request Header Fields Too Large"
 
+_WITH_BODY = (b"PUT ", b"PATCH ")
+
 
 class HttpProtocol(HttpToolsProtocol):
     """One HTTP connection, up to its end or to the upgrade to a WebSocket."""
@@ -40,6 +43,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._limits = limits
         self._deadline: asyncio.TimerHandle | None = None
         self._received = 0
+        self._may_have_body = False
+        self._is_body = False
+        """Whether a body is under way that an endpoint bounds, which first looks at the token."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect the first request."""
@@ -53,9 +59,17 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in a part of a request, unless it is too much."""
+        if self._is_body:
+            super().data_received(data)
+            if self._is_body and self.cycle.response_complete:
+                self.transport.close()  # it was refused, whatever is still to come
+            return
         if self._deadline is None:
             self._expect_request()
-        self._received += len(data)
+        if self._received == 0:
+            self._may_have_body = data.startswith(_WITH_BODY)
+        end = data.find(b"\r\n\r\n") if self._may_have_body else -1
+        self._received += len(data) if end < 0 else end
         if self._received > self._limits.handshake_bytes_max:
             self._refuse(_TOO_LARGE)
         else:
@@ -66,8 +80,16 @@ class HttpProtocol(HttpToolsProtocol):
         self._end_request()
         super().handle_websocket_upgrade()
 
+    def on_headers_complete(self) -> None:
+        """The head of a request is whole."""
+        super().on_headers_complete()
+        if self._may_have_body:
+            self._end_request()
+            self._is_body = True
+
     def on_message_complete(self) -> None:
         """A request is whole."""
+        self._is_body = False
         self._end_request()
         super().on_message_complete()
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from syncroom.contents import Contents
 from syncroom.errors import Misconfigured
 from syncroom.rooms import Rooms, no_content
 from syncroom.server.address import TrustedProxies
@@ -22,6 +23,7 @@ from syncroom.server.handshake import HttpProtocol
 from syncroom.server.loop_watch import LoopWatch
 from syncroom.server.websocket import WebSocketProtocol
 from syncroom.store.keys import KeyFile
+from syncroom.store.quarantine import Quarantine
 from syncroom.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -60,10 +62,11 @@ async def _serve(
     try:
         with _listen(settings) as listener:
             rooms = Rooms(store, settings.limits, initial_content)
+            contents = Contents(rooms, store, Quarantine(settings.data_dir))
             gate = Gate(rooms, keyring, proxies)
             LoopWatch(asyncio.get_running_loop(), rooms.metrics.loop_lag)
             config = uvicorn.Config(
-                create_app(gate, keyring),
+                create_app(gate, keyring, contents),
                 http=partial(HttpProtocol, settings.limits),  # type: ignore[arg-type]
                 ws=partial(WebSocketProtocol, gate),  # type: ignore[arg-type]
                 forwarded_allow_ips=settings.forwarded_allow_ips,
@@ -77,6 +80,7 @@ async def _serve(
             try:
                 await _Server(config, partial(announce, _url(listener))).serve(sockets=[listener])
             finally:
+                await contents.close()
                 await rooms.close()
     finally:
         await store.close()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from syncroom.document.document import Document
     from syncroom.document.peer import Wire
+    from syncroom.errors import SyncroomError
     from syncroom.store.base import Record
 
 
@@ -43,6 +44,7 @@ class FakePeer:
         self.client_bytes = b""
         self.deliveries: list[list[bytes_of.Message]] = []
         self.resyncs = 0
+        self.failures: list[SyncroomError] = []
         self.written = 0
 
     def deliver(self, data: bytes) -> None:
@@ -50,6 +52,9 @@ class FakePeer:
 
     def resync(self) -> None:
         self.resyncs += 1
+
+    def fail(self, error: SyncroomError) -> None:
+        self.failures.append(error)
 
     def heard(self, kind: str) -> list[bytes_of.Message]:
         return [message for each in self.deliveries for message in each if message.kind == kind]

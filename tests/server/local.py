@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from syncroom.auth.keys import Keyring
+from syncroom.contents import Contents
 from syncroom.limits import Limits
 from syncroom.rooms import Rooms
 from syncroom.server.address import TrustedProxies
@@ -20,6 +21,7 @@ from syncroom.server.gate import Gate
 from syncroom.server.handshake import HttpProtocol
 from syncroom.server.websocket import WebSocketProtocol
 from syncroom.store.memory import MemoryStore
+from syncroom.store.quarantine import Quarantine
 from tests.server.fakes import frame, handshake
 from tests.support import tokens, wire
 
@@ -51,12 +53,13 @@ class Local:
         self.store = MemoryStore()
         self.rooms = Rooms(self.store, limits)
         self.keyring = Keyring(SECRET, {})
+        self.contents = Contents(self.rooms, self.store, Quarantine(None))
         self.gate = Gate(self.rooms, self.keyring, TrustedProxies("127.0.0.1"))
         self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen()
         config = uvicorn.Config(
-            create_app(self.gate, self.keyring),
+            create_app(self.gate, self.keyring, self.contents),
             http=partial(HttpProtocol, limits),  # type: ignore[arg-type]  # as serve.py does
             ws=partial(WebSocketProtocol, self.gate),  # type: ignore[arg-type]  # as serve.py does
             lifespan="off",
@@ -77,6 +80,7 @@ class Local:
 
     async def run(self) -> None:
         await self._server.serve(sockets=[self.listener])
+        await self.contents.close()
 
     async def up(self) -> None:
         await self._server.is_up.wait()

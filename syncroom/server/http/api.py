@@ -9,7 +9,15 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from syncroom.auth.participant import admit
-from syncroom.errors import Denied, NotFound, SyncroomError, Unauthenticated, Unavailable
+from syncroom.errors import (
+    Denied,
+    LimitExceeded,
+    Malformed,
+    NotFound,
+    SyncroomError,
+    Unauthenticated,
+    Unavailable,
+)
 from syncroom.server.credentials import token_of
 
 if TYPE_CHECKING:
@@ -23,6 +31,8 @@ _STATUS: dict[type[SyncroomError], int] = {
     Unauthenticated: 401,
     Denied: 403,
     NotFound: 404,
+    Malformed: 400,
+    LimitExceeded: 413,
     Unavailable: 503,
 }
 
@@ -50,7 +60,7 @@ class Api:
 
     async def _documents(self, request: Request) -> JSONResponse:
         room = request.path_params["room"]
-        participant = self._admit(request, room)
+        participant = admit_request(request, room, self._keyring)
         return JSONResponse(
             {
                 "room": room,
@@ -74,10 +84,12 @@ class Api:
             }
         )
 
-    def _admit(self, request: Request, room: str) -> Participant:
-        authorization = request.headers.get("authorization")
-        jwt = token_of(authorization, request.url.query, ())
-        return admit(jwt, room, self._keyring, time.time())
+
+def admit_request(request: Request, room: str, keyring: Keyring) -> Participant:
+    """Who asks; raises `Unauthenticated`, `Denied`."""
+    authorization = request.headers.get("authorization")
+    jwt = token_of(authorization, request.url.query, ())
+    return admit(jwt, room, keyring, time.time())
 
 
 async def answer_error(_: Request, error: Exception) -> JSONResponse:

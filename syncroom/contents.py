@@ -1,0 +1,274 @@
+"""
+Content of documents, for whoever has none of them open: REST and the command line.
+
+What is read is what is relayed at this moment. What is changed is vetted, relayed and stored like
+any client's update, under the participant who asked, and answered when it is on disk. Native code
+reads and writes content in processes of its own; a record that it does not survive is found, kept,
+and left out of what is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from syncroom.document.culprit import Piece, find_culprit, read_piece, without
+from syncroom.document.document import Outcome
+from syncroom.document.host import HostDied, ViewHosts
+from syncroom.document.log import EMPTY_UPDATE
+from syncroom.errors import Damaged, LimitExceeded, Malformed, NotFound, SyncroomError
+from syncroom.store.base import Record
+from syncroom.store.quarantine import Quarantined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from syncroom.auth.participant import Participant
+    from syncroom.document.document import Document
+    from syncroom.document.peer import Wire
+    from syncroom.rooms import Rooms
+    from syncroom.store.base import Store, Trace
+    from syncroom.store.quarantine import Quarantine
+
+_QUARANTINED_MAX = 16
+"""Records of one document; a document with more is not worth showing without them."""
+
+FORMATS = ("update", "json", "text", "markdown", "xml", "types")
+"""What a document can be read as: ``types`` tells the type of each of its roots."""
+
+IMPORTED = {
+    "update": "",
+    "json": "set_json",
+    "text": "set_text",
+    "markdown": "set_text",
+    "patch": "patch",
+}
+"""What a document can be made from; for all but Yjs updates, what a view host is asked to do."""
+
+
+class Content(NamedTuple):
+    """Something that was read, or what became of a change."""
+
+    value: Any
+    incarnation: str
+    quarantined: int
+    """Records that it was read without."""
+
+
+class Contents:
+    """The content of the documents of one server.
+
+    Args:
+        rooms: the rooms.
+        store: where their documents are kept.
+        quarantine: where records go that native code does not survive.
+    """
+
+    def __init__(self, rooms: Rooms, store: Store, quarantine: Quarantine) -> None:
+        self.hosts = ViewHosts(rooms.limits)
+        self._rooms = rooms
+        self._store = store
+        self._limits = rooms.limits
+        self._quarantine = quarantine
+        self._searches: dict[str, asyncio.Task[None]] = {}
+        """For a history, the search for what ends its readers."""
+
+    async def close(self) -> None:
+        """End the processes."""
+        await self.hosts.close()
+
+    async def export(self, room: str, path: str, form: str, root: str | None = None) -> Content:
+        """A document in one of `FORMATS`, as bytes.
+
+        Raises `NotFound` also where the document has no such root, and `Malformed` where it can't
+        be told or can't be written in that format.
+        """
+        if form not in FORMATS:
+            raise Malformed(f"the format {form!r} is none of {', '.join(FORMATS)}")
+        if form == "update":
+            document = await self._open(room, path)
+            return Content(document.whole(), document.incarnation, 0)
+        content = await self._read(room, path, form, {"root": root})
+        value = content.value
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return content._replace(value=text.encode())
+
+    async def take(
+        self, room: str, path: str, who: Participant, form: str, body: bytes, root: str | None
+    ) -> Content:
+        """Make a document what some bytes say, in one of `IMPORTED`; the value says if it changed.
+
+        A Yjs update is merged; all else becomes edits of what is there, or a new document. Raises
+        `Malformed` also where an update builds on what the document lacks.
+        """
+        if form not in IMPORTED:
+            raise Malformed(f"the format {form!r} is none of {', '.join(IMPORTED)}")
+        if form == "update":
+            document = await self._rooms.room(room).open(path)
+            return await self._publish(document, who, body)
+        if form == "patch":
+            await self._open(room, path)
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            raise Malformed("the content is not UTF-8") from None
+        return await self._edit(room, path, who, IMPORTED[form], {"content": text, "root": root})
+
+    async def delete(self, room: str, path: str) -> None:
+        """End a document: its sessions, its history, its bytes; raises `NotFound`."""
+        await self._rooms.room(room).delete(path)
+
+    async def search(
+        self, room: str, paths: Sequence[str], query: str, *, is_regex: bool
+    ) -> dict[str, Any]:
+        """For each path where something stands, the places; for what can't be read, why."""
+        found: dict[str, Any] = {}
+        arguments = {"query": query, "is_regex": is_regex}
+        for path in paths:
+            try:
+                content = await self._read(room, path, "search", arguments)
+            except (Malformed, LimitExceeded):
+                raise
+            except SyncroomError as error:
+                found[path] = {"error": {"code": error.code, "message": str(error)}}
+                continue
+            if content.value:
+                found[path] = {"hits": content.value}
+        return found
+
+    async def _read(self, room: str, path: str, op: str, arguments: dict[str, Any]) -> Content:
+        document = await self._open(room, path)
+        data = document.whole()
+        quarantined = self._quarantine.of(document.incarnation)
+        if quarantined:
+            pieces = _pieces(quarantined)
+            data = await asyncio.to_thread(without, data, pieces, self._limits.value_depth_max)
+        try:
+            answer = await self.hosts.call(op, data, **arguments)
+        except HostDied as death:
+            await self._explain(room, document, death, len(quarantined))
+            return await self._read(room, path, op, arguments)
+        return Content(answer.value, document.incarnation, len(quarantined))
+
+    async def _edit(
+        self, room: str, path: str, who: Participant, op: str, arguments: dict[str, Any]
+    ) -> Content:
+        document = await self._rooms.room(room).open(path)
+        if self._quarantine.of(document.incarnation):
+            raise Damaged(
+                f"{path!r} is read without records in quarantine, so it is not edited here; "
+                "editors and Yjs updates still can"
+            )
+        try:
+            answer = await self.hosts.call(op, document.whole(), **arguments)
+        except HostDied as death:
+            await self._explain(room, document, death, 0)
+            return await self._edit(room, path, who, op, arguments)
+        # It may have left memory meanwhile, or have been deleted.
+        again = await self._rooms.room(room).open(path)
+        if again.incarnation != document.incarnation and document.whole() != EMPTY_UPDATE:
+            raise NotFound(f"the document {path!r} was deleted meanwhile")
+        if not answer.data:
+            return Content(False, again.incarnation, 0)
+        return await self._publish(again, who, answer.data)
+
+    async def _open(self, room: str, path: str) -> Document:
+        document = await self._rooms.room(room).open(path)
+        if document.whole() == EMPTY_UPDATE:
+            raise NotFound(f"there is no document {path!r}")
+        return document
+
+    async def _publish(self, document: Document, who: Participant, data: bytes) -> Content:
+        outcome = document.accept(_Author(who), data, live=True)
+        if outcome is Outcome.GAP:
+            raise Malformed(
+                "the update builds on changes that the document does not have; "
+                "send one that holds them, for instance the whole document"
+            )
+        if outcome is Outcome.FULL:
+            allowed = self._limits.document_bytes_max
+            raise LimitExceeded(f"the document would be larger than {allowed} bytes")
+        await self._rooms.flush()
+        return Content(outcome is Outcome.TAKEN, document.incarnation, 0)
+
+    async def _explain(self, room: str, document: Document, death: HostDied, known: int) -> None:
+        """Quarantine what ends hosts, or raise why the request can't be answered."""
+        key = document.incarnation
+        if key not in self._searches:
+            search = self._search(room, document, death)
+            self._searches[key] = asyncio.get_running_loop().create_task(search)
+            self._searches[key].add_done_callback(lambda _: self._searches.pop(key))
+        await asyncio.shield(self._searches[key])
+        if len(self._quarantine.of(key)) <= known:
+            kind: Callable[[str], SyncroomError] = LimitExceeded if death.is_spent else Damaged
+            raise kind(f"the content of {document.path!r} can't be read: {death}")
+
+    async def _search(self, room: str, document: Document, death: HostDied) -> None:
+        await self._rooms.flush()
+        stored = await self._store.load(room, document.path)
+        if stored is None or stored.incarnation != document.incarnation:
+            return
+        traces = await self._store.traces(room, document.path)
+        known = self._quarantine.of(document.incarnation)
+        if len(known) >= _QUARANTINED_MAX:
+            return
+        depth_max = self._limits.value_depth_max
+        pieces = [Piece(each.written, each.deleted) for each in traces[: stored.base_seq]]
+        pieces += [read_piece(record.updates, depth_max) for record in stored.records]
+        merged = document.whole()
+        index = await find_culprit(self.hosts, merged, pieces, _pieces(known), self._limits)
+        if index is None:
+            return
+        sources: list[Trace | Record] = [*traces[: stored.base_seq], *stored.records]
+        source = sources[index]
+        record = Quarantined(
+            room=room,
+            path=document.path,
+            incarnation=document.incarnation,
+            seq=index + 1,
+            time_ms=source.time_ms,
+            participant=source.participant,
+            written=pieces[index].written,
+            deleted=pieces[index].deleted,
+            updates=tuple(map(bytes.hex, source.updates)) if isinstance(source, Record) else (),
+            reason=str(death),
+        )
+        await asyncio.to_thread(self._quarantine.add, record)
+
+
+class _Author:
+    """Somebody who changes a document and does not have it open: a peer that hears nothing."""
+
+    def __init__(self, participant: Participant) -> None:
+        self.participant = participant
+        self.wire: Wire = _Deaf()
+        self.client_id: int | None = -1  # the client id of an edit belongs to nobody
+        self.client_bytes = b""
+        self.written = 0
+
+    def deliver(self, data: bytes) -> None:
+        """Nobody listens."""
+
+    def resync(self) -> None:
+        """Nobody listens."""
+
+    def fail(self, error: SyncroomError) -> None:
+        """Nobody listens."""
+
+
+class _Deaf:
+    """The wire of an author."""
+
+    def updates(self, updates: Sequence[bytes]) -> bytes:
+        return b""
+
+    def answer(self, update: bytes) -> bytes:
+        return b""
+
+    def presence(self, entries: bytes) -> bytes:
+        return b""
+
+
+def _pieces(records: Sequence[Quarantined]) -> list[Piece]:
+    return [Piece(record.written, record.deleted) for record in records]
