@@ -7,7 +7,7 @@ import sys
 import typer
 
 from syncroom import __version__
-from syncroom.cli import serve, token
+from syncroom.cli import doc, serve, token
 from syncroom.errors import SyncroomError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("demo")(serve.demo)
 app.add_typer(token.app, name="token")
+app.add_typer(doc.app, name="doc")
 
 
 @app.command()

@@ -1,0 +1,215 @@
+"""Where ``syncroom doc`` finds documents: in a data folder at rest, or on a server that runs."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import quote, urlencode
+
+from syncroom.auth.participant import Participant
+from syncroom.auth.paths import is_reserved, normalise
+from syncroom.contents import Contents
+from syncroom.errors import Denied, Misconfigured, SyncroomError, Unavailable
+from syncroom.rooms import Rooms
+from syncroom.store.quarantine import Quarantine
+from syncroom.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from syncroom.limits import Limits
+
+_OPERATOR = Participant("operator", "syncroom doc", "tool", None, None)
+"""Who changes documents at rest; whoever may write to the folder may do everything."""
+
+_ANSWER_S_MAX = 120.0
+_KINDS = {kind.code: kind for kind in SyncroomError.__subclasses__()}
+
+
+class Exported(NamedTuple):
+    """A document in some format."""
+
+    data: bytes
+    incarnation: str
+    quarantined: int
+
+
+class Source(Protocol):
+    """Documents, wherever they are."""
+
+    async def list(self, room: str | None) -> list[dict[str, Any]]:
+        """What there is, of one room or of all."""
+
+    async def export(self, room: str, path: str, form: str, root: str | None) -> Exported:
+        """A document in some format."""
+
+    async def take(self, room: str, path: str, form: str, root: str | None, body: bytes) -> bool:
+        """Make a document what some bytes say; whether that changed anything."""
+
+    async def delete(self, room: str, path: str) -> None:
+        """End a document."""
+
+    async def search(self, room: str, query: str, *, is_regex: bool) -> dict[str, Any]:
+        """Where something stands, by path."""
+
+
+class AtRest:
+    """The documents of a data folder, which this process holds."""
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self.limits = limits
+        self.folder = folder
+        self.store = SqliteStore(folder, commit_pause_s=limits.commit_pause_s)
+        self.quarantine = Quarantine(folder)
+        self._limits = limits
+
+    async def open(self) -> None:
+        """Hold the folder; raises `Misconfigured` where a server does, or where there is none."""
+        if not (self.folder / "syncroom.db").is_file():
+            raise Misconfigured(f"there is no data folder {str(self.folder)!r}; name it")
+        try:
+            await self.store.open()
+        except Misconfigured as error:
+            raise Misconfigured(f"{error}; a running server is reached with --url") from None
+        self.rooms = Rooms(self.store, self._limits)
+        self.contents = Contents(self.rooms, self.store, self.quarantine)
+
+    async def close(self) -> None:
+        """Put everything on disk, and let go of the folder."""
+        await self.contents.close()
+        await self.rooms.close()
+        await self.store.close()
+
+    async def list(self, room: str | None) -> list[dict[str, Any]]:
+        """What there is, of one room or of all."""
+        rooms = await self.store.rooms() if room is None else [room]
+        return [
+            {
+                "room": name,
+                "path": info.path,
+                "created_ms": info.created_ms,
+                "changed_ms": info.changed_ms,
+                "bytes": info.stored_bytes,
+            }
+            for name in rooms
+            for info in await self.store.documents(name)
+        ]
+
+    async def export(self, room: str, path: str, form: str, root: str | None) -> Exported:
+        """A document in some format."""
+        content = await self.contents.export(room, self._path(path), form, root)
+        return Exported(content.value, content.incarnation, content.quarantined)
+
+    async def take(self, room: str, path: str, form: str, root: str | None, body: bytes) -> bool:
+        """Make a document what some bytes say, under the name of the operator."""
+        content = await self.contents.take(room, self._path(path), _OPERATOR, form, body, root)
+        return bool(content.value)
+
+    async def delete(self, room: str, path: str) -> None:
+        """End a document."""
+        await self.contents.delete(room, self._path(path))
+
+    async def search(self, room: str, query: str, *, is_regex: bool) -> dict[str, Any]:
+        """Where something stands, by path."""
+        paths = [info.path for info in await self.store.documents(room)]
+        return await self.contents.search(room, paths, query, is_regex=is_regex)
+
+    def _path(self, path: str) -> str:
+        path = normalise(path, bytes_max=self._limits.path_bytes_max)
+        if is_reserved(path):
+            raise Denied("the documents in .room are the server's own")
+        return path
+
+
+class Remote:
+    """The documents of a server, as far as a token lets its holder at them."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._url = url.rstrip("/")
+        self._token = token
+
+    async def list(self, room: str | None) -> list[dict[str, Any]]:
+        """What there is in a room."""
+        if room is None:
+            raise Misconfigured("name the room: a token is good for its rooms only")
+        answer = json.loads(self._ask("GET", f"{quote(room, safe='')}/documents")[0])
+        return [{"room": room} | document for document in answer["documents"]]
+
+    async def export(self, room: str, path: str, form: str, root: str | None) -> Exported:
+        """A document in some format."""
+        data, headers = self._ask("GET", _place(room, path), form, root)
+        quarantined = int(headers.get("Syncroom-Quarantined", 0))
+        return Exported(data, headers["Syncroom-Incarnation"], quarantined)
+
+    async def take(self, room: str, path: str, form: str, root: str | None, body: bytes) -> bool:
+        """Make a document what some bytes say, under the name of the token's holder."""
+        method = "PATCH" if form == "patch" else "PUT"
+        data, _ = self._ask(method, _place(room, path), form, root, body)
+        return bool(json.loads(data)["changed"])
+
+    async def delete(self, room: str, path: str) -> None:
+        """End a document."""
+        self._ask("DELETE", _place(room, path))
+
+    async def search(self, room: str, query: str, *, is_regex: bool) -> dict[str, Any]:
+        """Where something stands, by path."""
+        parameters = urlencode({"q": query, "regex": int(is_regex)})
+        data, _ = self._ask("GET", f"{quote(room, safe='')}/search?{parameters}")
+        found: dict[str, Any] = json.loads(data)["documents"]
+        return found
+
+    def _ask(
+        self,
+        method: str,
+        place: str,
+        form: str | None = None,
+        root: str | None = None,
+        body: bytes | None = None,
+    ) -> tuple[bytes, Any]:
+        given = {"format": form, "root": root}
+        query = urlencode({name: value for name, value in given.items() if value is not None})
+        url = f"{self._url}/api/rooms/{place}" + (f"?{query}" if query else "")
+        if not url.startswith(("http://", "https://")):
+            raise Misconfigured(f"{self._url!r} is no http or https URL")
+        request = urllib.request.Request(url, body, method=method)
+        if self._token is not None:
+            request.add_header("Authorization", f"Bearer {self._token}")
+        if body is not None:
+            kind = "json-patch+json" if form == "patch" else "octet-stream"
+            request.add_header("Content-Type", f"application/{kind}")
+        try:
+            with urllib.request.urlopen(request, timeout=_ANSWER_S_MAX) as answer:
+                return answer.read(), answer.headers
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _error(error.code, error.read()) from None
+        except OSError as error:
+            reason = getattr(error, "reason", error)
+            raise Unavailable(f"{self._url} can't be reached: {reason}") from None
+
+
+@asynccontextmanager
+async def at_rest(folder: Path, limits: Limits) -> AsyncIterator[AtRest]:
+    """The data folder, held for a while."""
+    source = AtRest(folder, limits)
+    await source.open()
+    try:
+        yield source
+    finally:
+        await source.close()
+
+
+def _place(room: str, path: str) -> str:
+    return f"{quote(room, safe='')}/documents/{quote(path)}"
+
+
+def _error(status: int, body: bytes) -> SyncroomError:
+    try:
+        told = json.loads(body)["error"]
+        return _KINDS.get(told["code"], SyncroomError)(told["message"])
+    except (ValueError, KeyError, TypeError):
+        return Unavailable(f"the server answered {status}, which is none of its own answers")

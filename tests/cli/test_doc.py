@@ -1,0 +1,164 @@
+"""``syncroom doc``, as people and scripts call it: on a folder at rest, and through a server."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from typer.testing import CliRunner
+
+from syncroom.cli import app
+from syncroom.errors import SyncroomError
+from tests.store.files import tool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.server import Server
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Doc:
+    """The command with the options that name where the documents are."""
+
+    def __init__(self, *where: str, **environment: str) -> None:
+        self._where = where
+        unset = {name: None for name in os.environ if name.upper().startswith("SYNCROOM_")}
+        self._environment = unset | environment
+
+    def run(self, *arguments: str, stdin: bytes = b"") -> Ended:
+        command = ["doc", *arguments, *self._where]
+        done = CliRunner().invoke(app, command, input=stdin, env=self._environment)
+        if isinstance(done.exception, SyncroomError):  # as main() does
+            return Ended(2, done.stdout, str(done.exception))
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return Ended(done.exit_code, done.stdout, done.stderr)
+
+    def out(self, *arguments: str, stdin: bytes = b"", code: int = 0) -> str:
+        done = self.run(*arguments, stdin=stdin)
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def rest(tmp_path: Path, server: Server) -> Doc:
+    """The folder of a server that was stopped."""
+    server.terminate()
+    return Doc("--data-dir", str(server.data_dir))
+
+
+@pytest.fixture
+def remote(server: Server) -> Doc:
+    return Doc(SYNCROOM_URL=server.url, SYNCROOM_TOKEN=server.token())
+
+
+def exercise(doc: Doc, folder: Path) -> None:
+    """All that works in both ways."""
+    file = folder / "a.json"
+    file.write_text('{"content": "x", "tasks": [{"t": 1}]}')
+
+    assert doc.out("import", "demo", "notes.md", "--format", "markdown", stdin=b"# Hi\n") == (
+        "changed\n"
+    )
+    assert doc.out("import", "demo", "b ü", str(file)) == "changed\n"
+    assert doc.out("import", "demo", "b ü", str(file)) == "nothing to change\n"
+    assert json.loads(doc.out("export", "demo", "b ü")) == json.loads(file.read_text())
+    patch = b'[{"op": "replace", "path": "/content", "value": "y"}]'
+    assert doc.out("import", "demo", "b ü", "--format", "patch", stdin=patch) == "changed\n"
+    assert doc.out("export", "demo", "b ü", "--format", "text") == "y"
+    listed = json.loads(doc.out("list", "demo", "--output", "json"))
+    assert [(each["room"], each["path"]) for each in listed] == [
+        ("demo", "b ü"),
+        ("demo", "notes.md"),
+    ]
+    assert "notes.md" in doc.out("list", "demo")
+    shown = json.loads(doc.out("show", "demo", "b ü", "--output", "json"))
+    assert shown["types"] == {"content": "text", "tasks": "array"}
+    assert 'content (text): "# Hi\\n"' in doc.out("show", "demo", "notes.md")
+    update = folder / "copy.yjs"
+    doc.out("export", "demo", "notes.md", "--format", "update", "--to", str(update))
+    assert doc.out("import", "demo", "copy", str(update)) == "changed\n"
+    assert doc.out("export", "demo", "copy", "--format", "markdown") == "# Hi\n"
+    assert doc.out("grep", "demo", "H.", "--regex").count("# Hi") == 2
+    assert "hits" in json.loads(doc.out("grep", "demo", "Hi", "--output", "json"))["copy"]
+    assert doc.out("grep", "demo", "nowhere", code=1) == ""
+    assert doc.out("delete", "demo", "copy", "--yes") == "deleted\n"
+    assert "no document 'copy'" in doc.run("export", "demo", "copy").stderr
+    assert doc.run("export", "demo", "copy").returncode == 2
+
+
+def test_documents_of_a_folder_at_rest(rest: Doc, tmp_path: Path) -> None:
+    exercise(rest, tmp_path)
+
+    assert rest.out("fsck") == "2 documents, 0 findings\n"
+    compacted = json.loads(rest.out("compact", "--output", "json"))
+    assert [each["compacted"] for each in compacted] == [True, True]
+    assert json.loads(rest.out("fsck", "--output", "json")) == {"documents": 2, "findings": []}
+    assert rest.out("export", "demo", "notes.md", "--format", "text") == "# Hi\n"
+
+
+def test_documents_of_a_running_server(remote: Doc, tmp_path: Path) -> None:
+    exercise(remote, tmp_path)
+
+
+def test_a_folder_that_a_server_holds_is_refused(server: Server) -> None:
+    done = Doc("--data-dir", str(server.data_dir)).run("list")
+
+    assert done.returncode == 2
+    assert "in use by another syncroom server" in done.stderr
+    assert "--url" in done.stderr
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    done = Doc("--data-dir", str(tmp_path / "none")).run("fsck")
+
+    assert done.returncode == 2
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_server_that_is_not_there_is_said(server: Server) -> None:
+    server.terminate()
+
+    done = Doc(SYNCROOM_URL=server.url, SYNCROOM_TOKEN="x").run("list", "demo")
+
+    assert done.returncode == 2
+    assert "can't be reached" in done.stderr
+
+
+def test_what_a_token_does_not_grant_is_refused(server: Server) -> None:
+    token = server.token(sync=["notes:ro"])
+
+    done = Doc(SYNCROOM_URL=server.url, SYNCROOM_TOKEN=token).run(
+        "import", "demo", "notes", "--format", "text", stdin=b"x"
+    )
+
+    assert done.returncode == 2
+    assert "does not permit to write" in done.stderr
+
+
+def test_deleting_asks_first(rest: Doc) -> None:
+    rest.out("import", "demo", "notes.md", "--format", "text", stdin=b"x")
+
+    assert rest.run("delete", "demo", "notes.md", stdin=b"n\n").returncode == 1
+    assert rest.out("export", "demo", "notes.md", "--format", "text") == "x"
+
+
+def test_a_file_whose_format_nobody_can_tell_is_refused(rest: Doc) -> None:
+    assert "--format" in rest.run("import", "demo", "notes.md", "some.file").stderr
+
+
+def test_findings_are_told_and_end_with_1(rest: Doc, server: Server) -> None:
+    rest.out("import", "demo", "notes.md", "--format", "text", stdin=b"x")
+    with tool(server.data_dir / "syncroom.db") as connection:
+        connection.execute("UPDATE log SET time_ms = 7")
+
+    assert "checksum: demo notes.md record 1" in rest.out("fsck", code=1)
