@@ -23,7 +23,7 @@ def create_app(gate: Gate, keyring: Keyring, contents: Contents) -> Starlette:
     routes = [
         *Api(gate.rooms, keyring).routes,
         *Documents(contents, gate.rooms, keyring).routes,
-        *Exposition(gate).routes,
+        *Exposition(gate, contents.hosts).routes,
         *page.routes(),
     ]
     return Starlette(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
     from starlette.requests import Request
 
+    from syncroom.document.host import ViewHosts
     from syncroom.metrics import Histogram
     from syncroom.server.gate import Gate
 
@@ -36,8 +37,9 @@ _CLOSE_CODES = (1007, 1009, 1013, 4401, 4403, 4404)
 class Exposition:
     """The numbers of one server, in a registry of its own."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, hosts: ViewHosts) -> None:
         self._gate = gate
+        self._hosts = hosts
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self.routes = [Route("/metrics", self._answer)]
@@ -89,6 +91,8 @@ class Exposition:
             ("bytes_out", "Bytes about documents that were sent.", bytes_out),
             ("gaps", "Updates that built on something missing.", metrics.gaps),
             ("lags", "Times that a reader began to lag.", metrics.lags),
+            ("view_hosts_started", "View hosts that were started.", self._hosts.started),
+            ("view_hosts_died", "View hosts that ended over a request.", self._hosts.died),
         ):
             yield CounterMetricFamily(f"syncroom_{name}", text, value=float(value))
         closed = CounterMetricFamily(

@@ -212,3 +212,12 @@ async def test_search_tells_what_the_asker_may_read_and_nothing_else(server: Loc
     hit = {"pointer": "/text", "line": 1, "text": "hello"}
     assert some.json() == {"room": "demo", "documents": {"notes": {"hits": [hit]}}}
     assert code(nothing) == (400, "malformed")
+
+
+async def test_metrics_count_the_processes_that_read_content(server: Local) -> None:
+    await ask(server, "GET")
+
+    text = (await ask(server, "GET", "/metrics")).text
+
+    assert "syncroom_view_hosts_started_total 1.0" in text
+    assert "syncroom_view_hosts_died_total 0.0" in text
