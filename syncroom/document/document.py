@@ -232,8 +232,7 @@ class Document:
         self._failure = reason
         self._stored_bytes_max = -1 if reason else self._limits.document_bytes_max
         if reason is None:
-            for peer in self.peers:
-                peer.resync()
+            self._ask_again()
 
     def publish(self, data: bytes) -> None:
         """Take an update that the server itself made."""
@@ -252,6 +251,7 @@ class Document:
         self._log.rejoin(base)
         if base is not None:
             self.stored_bytes += len(base) - self._apart_bytes
+            self._ask_again()  # there may be room now for what was refused
             self.growth.rebase(len(base))
 
     def present(self, peer: Peer, data: bytes) -> None:
@@ -288,6 +288,11 @@ class Document:
                 parts = encoded.get(run.peer.wire) if run.peer is not None else None
                 began = self._turn_began if run is turn[-1] else None
                 self._store(self._keep, run, parts[index] if parts else b"", began)
+
+    def _ask_again(self) -> None:
+        """Ask the peers for what was refused."""
+        for peer in self.peers:
+            peer.resync()
 
     def _type(self, peer: Peer, key: Keystroke) -> int | None:
         """Take a keystroke that goes on where its writer's history ends; None to look closer."""

@@ -43,7 +43,7 @@ class Peer(Protocol):
         """
 
     def resync(self) -> None:
-        """Ask for what was refused while the disk failed."""
+        """Ask for what was refused while the disk failed, or while there was no room for it."""
 
     def fail(self, error: SyncroomError) -> None:
         """Leave the document: it is no more."""

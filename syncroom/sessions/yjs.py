@@ -262,7 +262,7 @@ class YjsSession:
             self._write(_KEEPALIVE)
 
     def resync(self) -> None:
-        """Ask for what was refused while the disk failed."""
+        """Ask for what was refused while the disk failed, or while there was no room for it."""
         if self._may_write and self._is_told:
             self._is_told = self._is_full = False
             self._ask()

@@ -597,3 +597,16 @@ async def test_a_state_that_is_no_object_is_refused(text: str) -> None:
 
 def _raw_state(client: int, text: str) -> bytes:
     return b"\1" + wire.varuint(client) + b"\1" + wire.string(text)
+
+
+async def test_what_a_full_document_refused_is_asked_for_when_compaction_made_room() -> None:
+    scene = Scene(document_bytes_max=50)
+    ann = scene.peer("ann")
+    assert scene.take(ann, _first(1, "x" * 20)) is Outcome.TAKEN
+    assert scene.take(ann, _first(2, "y" * 20)) is Outcome.FULL
+
+    scene.document.begin_compaction()
+    scene.document.end_compaction(_first(1, "x"))
+
+    assert ann.resyncs == 1
+    assert scene.take(ann, _first(2, "y" * 20)) is Outcome.TAKEN
