@@ -1,14 +1,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NODE_FOLDERS := tests/clients tests/browser syncroom/web
+NODE_PACKAGES := $(addsuffix /node_modules/.package-lock.json,$(NODE_FOLDERS))
 
-.PHONY: demo test lint bench page clean
+.PHONY: demo test lint bench page node-packages clean
 
 demo: $(VENV)/installed
-	$(BIN)/syncroom demo
+	@$(BIN)/syncroom demo
 
-test: $(VENV)/dev-installed tests/clients/node_modules
-	$(BIN)/python -m pytest -n auto
+test: $(VENV)/dev-installed node-packages
+	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/dev-installed
 	$(BIN)/ruff check .
@@ -18,19 +20,35 @@ lint: $(VENV)/dev-installed
 bench: $(VENV)/dev-installed
 	$(BIN)/python -m benchmarks
 
-page:
-	cd syncroom/web && npm ci && npm run build
+page: syncroom/web/node_modules/.package-lock.json
+	cd syncroom/web && npm run build
+
+ifneq ($(shell command -v npm || true),)
+node-packages: $(NODE_PACKAGES)
+else
+node-packages:
+	@echo "npm is not installed: tests that need JavaScript or a browser are skipped"
+endif
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --no-fund --no-audit
+	@touch $@
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"syncroom needs Python 3.11 or later, $(PYTHON) is %d.%d: make PYTHON=python3.11" \
+		% sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV); exit 1)
 
 $(VENV)/installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .
-	touch $@
+	@touch $@
 
+# Groups of dependencies need a newer pip than Python 3.11 brings along.
 $(VENV)/dev-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable . --group dev
-	touch $@ $(VENV)/installed
+	@touch $@ $(VENV)/installed
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(addsuffix /node_modules,$(NODE_FOLDERS)) build dist
