@@ -28,7 +28,8 @@ class Server:
         self.data_dir = data_dir
         self.port = 0
         self.process: subprocess.Popen[str] | None = None
-        self._limits = limits
+        # attackers come back here on purpose, and tests do not wait for them
+        self._limits = {"refusal_growth": 1, **limits}
         self._lines: list[str] = []
         self._ready = threading.Event()
         self._readers: list[threading.Thread] = []
