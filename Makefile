@@ -38,16 +38,18 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 		"syncroom needs Python 3.11 or later, $(PYTHON) is %d.%d: make PYTHON=python3.11" \
 		% sys.version_info[:2])'
-	$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV); exit 1)
+	@$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV); exit 1)
 
 $(VENV)/installed: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable .
+	@echo "Installing syncroom into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
 # Groups of dependencies need a newer pip than Python 3.11 brings along.
 $(VENV)/dev-installed: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@echo "Installing syncroom and what its tests need into $(VENV)"
+	@$(BIN)/python -m pip install --quiet "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@ $(VENV)/installed
 
 clean:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ from tests.docs.pages import (
     steps,
 )
 from tests.docs.reader import SERVES, Reader
-from tests.support.node import need_node
+from tests.support.node import need, need_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from tests.support.server import Server
 
 RUN = ("sh", "python", "js")
+PROGRAMS = ("curl", "make", "sqlite3")
 ERRORS = [each for each in vars(errors).values() if isinstance(each, type)]
 OPERATIONS = page("docs/operations.md")
 TOKENS = page("docs/tokens-and-scopes.md")
@@ -85,6 +87,9 @@ def test_every_command_and_program_of_a_page_works_for_who_reads_it(
     plan = runnable()[name]
     if any(step.block.language == "js" for step in plan):
         need_node()
+    for program in PROGRAMS:
+        if shutil.which(program) is None and any(program in each.block.code for each in plan):
+            need(f"{program} is not installed")
     reader = Reader(tmp_path)
 
     try:
