@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 _WIDTH = 760
 _NAMES_END, _BARS_START, _BARS_WIDTH = 190, 200, 420
-_BAR, _BAR_STEP, _CASE_STEP, _TOP = 16, 21, 30, 62
+_BAR, _BAR_STEP, _CASE_STEP, _TOP = 16, 21, 30, 74
+_OTHER = "#9ca3af"
 _COLOURS = {
     OURS: "#2563eb",
     "hocuspocus": "#0d9488",
     "y-websocket": "#d97706",
-    "pycrdt-websocket": "#9ca3af",
 }
 _STYLE = "font: 13px system-ui, sans-serif; fill: #1f2937"
 
@@ -42,14 +42,15 @@ def draw(claim: Claim, result: ClaimResult) -> str:
             parts.append(_text(_BARS_START, y + 13, "failed", "fill: #b91c1c"))
         else:
             width = _BARS_WIDTH * cell.median / max(peer.median for peer in peers)
-            parts.append(_bar(y, max(width, 1), _COLOURS.get(row.server, "#6b7280")))
+            parts.append(_bar(y, max(width, 1), _COLOURS.get(row.server, _OTHER)))
             value = f"{cell.median:,.{metric.digits}f}"
             parts.append(_text(_BARS_START + width + 8, y + 13, value, ""))
         y += _BAR_STEP
     better = "shorter" if metric.is_better_low else "longer"
+    scales = "; each group to its own scale" if len({row.case for row in rows}) > 1 else ""
     head = [
         _text(16, 26, claim.title, "font-size: 16px; font-weight: 600"),
-        _text(16, 44, f"{metric.label}; {better} is better", "fill: #6b7280"),
+        _text(16, 44, f"{metric.label}; {better} is better{scales}", "fill: #6b7280"),
     ]
     height = y + 14
     return (

@@ -99,6 +99,7 @@ def _machine(suite: Suite) -> str:
         f"Python {platform.python_version()}",
         *([f"Node.js {version}"] if (version := _node_version()) else []),
         where,
+        f"load {suite.load_before:.1f} before the run",
     ]
     return "; ".join(parts)
 

@@ -8,6 +8,7 @@ down slows all of them down.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -80,6 +81,8 @@ class Suite:
     is_quick: bool = False
     deadline: float = float("inf")
     """No round but the first of a claim begins after that (monotonic time)."""
+    load_before: float = field(default_factory=lambda: os.getloadavg()[0])
+    """How busy the machine was with other things when the run began."""
     keys: Keystrokes = field(default_factory=Keystrokes)
     _runs: int = 0
 

@@ -58,7 +58,7 @@ def section(claim: Claim, result: ClaimResult, plots: str) -> str:
 
 def table(claim: Claim, result: ClaimResult) -> list[str]:
     """A row for each server in each case: medians, and in brackets the range over the rounds."""
-    labels = ["", "server", "beside the best peer", *(metric.label for metric in claim.metrics)]
+    labels = ["", "server", "beside the best other", *(metric.label for metric in claim.metrics)]
     lines = [f"| {' | '.join(labels)} |", f"|{'---|' * 2}{'--:|' * (len(labels) - 2)}"]
     last_case = ""
     for row in in_order(result.rows):
@@ -68,7 +68,7 @@ def table(claim: Claim, result: ClaimResult) -> list[str]:
         cells = [_format(metric, row.cells.get(metric.key)) for metric in claim.metrics]
         if row.failures:
             cells[0] += f" **failed**, {len(row.failures)} times: {row.failures[0]}"
-        values = [case, f"{row.server} {version}", _ratio(claim, result, row), *cells]
+        values = [case, f"{row.server} {version}".strip(), _ratio(claim, result, row), *cells]
         lines.append(f"| {' | '.join(values)} |")
     return lines
 

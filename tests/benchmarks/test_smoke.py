@@ -46,10 +46,13 @@ def test_every_keystroke_reaches_every_other_client(
 
 
 def test_every_lone_update_comes_back_durable(suite: Suite, server: Server) -> None:
-    sample = suite.sample(server, "", lambda: durable.save_one_by_one(suite, server, 5))
+    synced_us: list[float] = []
+
+    sample = suite.sample(server, "", lambda: durable.save_one_by_one(suite, server, 5, synced_us))
 
     assert sample.failure is None
     assert sample.values["returned"] == 5
+    assert len(synced_us) == 5
 
 
 def test_a_lost_delivery_fails_the_measurement(suite: Suite, server: Server) -> None:
