@@ -26,7 +26,7 @@ from syncroom.store.base import Record
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from syncroom.document.peer import Peer, Wire
     from syncroom.limits import Limits
@@ -266,9 +266,18 @@ class Document:
             if entry.client == peer.client_id:
                 self._take_presence(peer, entry)
 
-    def everyone(self, peer: Peer) -> bytes:
-        """The states of all but a peer itself, ready to be sent to it; empty if there are none."""
-        entries = self._presence.everyone(without=peer.client_id)
+    def present_clients(self) -> set[int]:
+        """The client ids of all that are present."""
+        return self._presence.clients()
+
+    def everyone(self, peer: Peer, known: Iterable[int] = ()) -> bytes:
+        """The states of all but a peer itself, ready to be sent to it; empty if there are none.
+
+        Args:
+            peer: who asks.
+            known: who was present when it last heard, if it learns which of them left.
+        """
+        entries = self._presence.everyone(self._now_ms(), without=peer.client_id, known=known)
         return peer.wire.presence(awareness.encode(entries)) if entries else b""
 
     def flush(self) -> None:

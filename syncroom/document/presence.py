@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from syncroom.protocol.awareness import GONE, Entry, write_state
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from syncroom.auth.participant import Participant
 
 _SERVER_CLOCK_MIN = 1 << 40
@@ -30,7 +32,7 @@ class Presence:
     """The states of the clients of one document."""
 
     def __init__(self) -> None:
-        self._entries: dict[int, Entry] = {}
+        self._states: dict[int, str] = {}
         self._clock = 0
 
     def show(
@@ -40,21 +42,33 @@ class Presence:
         user = state.get("user")
         named = {"id": participant.id, "name": participant.name, "role": participant.role}
         signed = {**state, "user": {**user, **named} if isinstance(user, dict) else named}
-        entry = Entry(client, self._next_clock(now_ms), write_state(signed))
-        self._entries[client] = entry
-        return entry
+        self._states[client] = write_state(signed)
+        return Entry(client, self._next_clock(now_ms), self._states[client])
 
     def leave(self, client: int, now_ms: int) -> Entry | None:
         """Forget a client; the entry that tells the others, or None if it was not present."""
-        if client not in self._entries:
+        if self._states.pop(client, None) is None:
             return None
-        entry = Entry(client, self._next_clock(now_ms), GONE)
-        del self._entries[client]
-        return entry
+        return Entry(client, self._next_clock(now_ms), GONE)
 
-    def everyone(self, *, without: int | None = None) -> list[Entry]:
-        """All states as they were relayed last."""
-        return [entry for client, entry in self._entries.items() if client != without]
+    def clients(self) -> set[int]:
+        """Who is present."""
+        return set(self._states)
+
+    def everyone(
+        self, now_ms: int, *, without: int | None, known: Iterable[int] = ()
+    ) -> list[Entry]:
+        """All states, under a number that nobody has seen yet, for one that comes or comes back.
+
+        Args:
+            now_ms: the time in milliseconds since 1970.
+            without: whose own state is left out.
+            known: who was present when the asker last heard: it learns which of them left.
+        """
+        clock = self._next_clock(now_ms)
+        left = dict.fromkeys(set(known).difference(self._states), GONE)
+        told = {**left, **self._states}
+        return [Entry(client, clock, state) for client, state in told.items() if client != without]
 
     def _next_clock(self, now_ms: int) -> int:
         self._clock = max(now_ms, self._clock + 1)

@@ -211,6 +211,8 @@ class YjsSession:
         """Whether it holds what the document has no room for: all that it adds builds on that."""
         self._lag_vector: bytes | None = None
         """While the client reads too slowly: the state vector up to which it was sent all."""
+        self._lag_clients: set[int] = set()
+        """Who was present when it began to lag."""
         room.join(document, self)
         self._joined = time.monotonic()
         self._expiry = _expire_later(self, participant.expires_at)
@@ -271,6 +273,7 @@ class YjsSession:
         """Remember from where on the client lags: it is sent first what the vector counts in."""
         self._document.flush()
         self._lag_vector = self._document.vector()
+        self._lag_clients = self._document.present_clients()
         self._metrics.lags += 1
 
     def resume(self) -> None:
@@ -278,7 +281,8 @@ class YjsSession:
         vector, self._lag_vector = self._lag_vector, None
         if vector is not None:
             document = self._document
-            self._send(document.answer(self.wire, vector) + document.everyone(self))
+            answer = document.answer(self.wire, vector)
+            self._send(answer + document.everyone(self, self._lag_clients))
 
     def end(self) -> None:
         """Leave the document."""

@@ -475,7 +475,7 @@ async def test_a_state_goes_to_the_others_and_not_to_its_owner() -> None:
     }
 
 
-async def test_everyone_is_all_but_the_asker_with_the_clocks_that_were_sent() -> None:
+async def test_everyone_is_all_but_the_asker_under_a_number_that_nobody_has_seen() -> None:
     scene = Scene()
     ann, ben = scene.peer("ann", client=1), scene.peer("ben", client=2)
     await turn()
@@ -484,8 +484,22 @@ async def test_everyone_is_all_but_the_asker_with_the_clocks_that_were_sent() ->
     (to_ann,) = wire.messages(scene.document.everyone(ann))
 
     assert {state.client for state in to_newcomer.states} == {1, 2}
-    assert to_ann.states == tuple(ann.states())
+    assert [state.client for state in to_ann.states] == [2]
+    assert [state.value for state in to_ann.states] == [state.value for state in ann.states()]
+    assert to_ann.states[0].clock > ann.states()[0].clock
     assert len(ben.states()) == 1
+
+
+async def test_who_lagged_is_told_who_left_meanwhile() -> None:
+    scene = Scene()
+    ann, ben = scene.peer("ann", client=1), scene.peer("ben")
+    await turn()
+    known = scene.document.present_clients()
+    scene.document.leave(ann)
+
+    (told,) = wire.messages(scene.document.everyone(ben, known))
+
+    assert [(state.client, state.value) for state in told.states] == [(1, None)]
 
 
 async def test_who_leaves_is_gone_for_the_others_at_once() -> None:

@@ -79,8 +79,8 @@ def test_everyone_is_who_is_here_but_the_asker() -> None:
         presence.show(client, {"n": client}, ANN, TODAY_MS)
     presence.leave(2, TODAY_MS)
 
-    assert [entry.client for entry in presence.everyone()] == [1, 3]
-    assert [entry.client for entry in presence.everyone(without=1)] == [3]
+    assert [entry.client for entry in presence.everyone(TODAY_MS, without=None)] == [1, 3]
+    assert [entry.client for entry in presence.everyone(TODAY_MS, without=1)] == [3]
 
 
 def test_who_leaves_is_announced_once() -> None:

@@ -311,12 +311,14 @@ def participants(client: RawClient) -> dict[str, dict[str, Any]]:
     return {entry["name"]: entry for entry in entries.values()}
 
 
-async def test_participants_are_listed_with_their_documents(place: Place, watched: Place) -> None:
+async def test_participants_are_listed_with_role_and_connections(
+    place: Place, watched: Place
+) -> None:
     async with joined(place.url("ann", role="agent")), joined(watched.url("bob")) as bob:
         await bob.until(lambda: {"ann", "bob"} <= participants(bob).keys(), "both names")
 
         ann = participants(bob)["ann"]
-        assert (ann["role"], ann["connections"], ann["documents"]) == ("agent", 1, ["notes"])
+        assert (ann["role"], ann["connections"]) == ("agent", 1)
 
 
 async def test_who_comes_and_goes_is_seen_in_the_list_at_once(place: Place, watched: Place) -> None:
