@@ -20,7 +20,7 @@ ServerFactory: TypeAlias = Callable[..., Server]
 @pytest.fixture(scope="session")
 def _shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     # Held so shortly, refusals cost the tests little; what the hold is for has a test of its own.
-    server = Server(tmp_path_factory.mktemp("shared") / "data", refusal_s=0.2)
+    server = Server(tmp_path_factory.mktemp("shared") / "data", refusal_s=0.2, refusal_growth=1)
     server.start()
     yield server
     server.close()
@@ -58,7 +58,7 @@ def start_server(tmp_path: Path) -> Iterator[ServerFactory]:
 @pytest.fixture
 def server(start_server: ServerFactory) -> Server:
     """A server of this test alone, to stop, kill and restart."""
-    return start_server(refusal_s=0.2)
+    return start_server(refusal_s=0.2, refusal_growth=1)
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,12 @@ from syncroom.protocol.update import Range, Section, Update, encode_delete_set, 
 if TYPE_CHECKING:
     from collections.abc import Container
 
+TYPES_DEPTH_MAX = 256
+"""Shared types in shared types: native readers recurse through them, and stacks end."""
+
+Unit = tuple[int, int]
+"""Client and clock."""
+
 Reached = dict[int, int]
 """How far each client's history gets: the clock after its last unit."""
 
@@ -33,7 +39,9 @@ class DocumentState:
         self._deleted: dict[int, Ranges] = {}
         self._gone: dict[int, Ranges] = {}
         """Of the deleted, what came without its content, so that it may have been a type."""
-        self._types: set[tuple[int, int]] = set()
+        self._types: dict[Unit, int] = {}
+        """How deep each shared type lies in others, as far as its place tells: beside what is no
+        type it counts as if it lay at the top."""
 
     def gap(self, update: Update, barred: Container[int] = ()) -> Reached | None:
         """None when an update is causally ready; else how far its ready structs get.
@@ -66,6 +74,8 @@ class DocumentState:
         one struct, of which a merge would choose one and a live editor another.
         """
         self._check_parents(update)
+        if max(self._depths(update).values(), default=0) > TYPES_DEPTH_MAX:
+            raise Malformed(f"shared types are nested deeper than {TYPES_DEPTH_MAX}")
         known = self.clocks
         has_new = any(section.end > known.get(section.client, 0) for section in update.sections)
         has_known = any(section.first < known.get(section.client, 0) for section in update.sections)
@@ -85,7 +95,7 @@ class DocumentState:
         """Take in what `new_part` returned, or a stored document."""
         for section in update.sections:
             self.clocks[section.client] = section.end
-        self._types.update(update.types)
+        self._types.update(self._depths(update))
         _add(self._gone, update.gone)
         _add(self._deleted, [*update.gone, *update.deletes])
 
@@ -114,6 +124,14 @@ class DocumentState:
                 while waiters and waiters[0][0] < stop:
                     work.append(by_client[heappop(waiters)[1]])
         return reached
+
+    def _depths(self, update: Update) -> dict[Unit, int]:
+        """How deep the types of an update lie."""
+        depths: dict[Unit, int] = {}
+        for unit, (at, is_parent) in zip(update.types, update.places, strict=True):
+            depth = 0 if at is None else depths.get(at, self._types.get(at, 0))
+            depths[unit] = depth + is_parent
+        return depths
 
     def _check_parents(self, update: Update) -> None:
         """Only what an update brings counts, not what it says of units that are known here."""

@@ -30,6 +30,11 @@ Range = tuple[int, int, int]
 """Client, first clock, clock after the last."""
 
 
+Place = tuple[tuple[int, int] | None, bool]
+"""A unit, and whether it is the parent of what stands there; else it is a sibling, or, where a
+type stands at a root, None."""
+
+
 @dataclass(slots=True)
 class Section:
     """What an update holds of one client: structs that follow each other without a hole."""
@@ -67,6 +72,8 @@ class Update:
     """(client, clock) of the structs that are shared types: those alone can be parents."""
     parents: list[tuple[int, int]]
     """(client, clock) of what structs name as their parent."""
+    places: list[Place]
+    """Where each of the types stands."""
 
 
 def read_update(data: bytes, depth_max: int) -> Update:
@@ -79,7 +86,7 @@ def read_update(data: bytes, depth_max: int) -> Update:
     Raises:
         Malformed: the bytes are no update, or one that some implementation would choke on.
     """
-    update = Update(data, [], [], 0, [], [], [])
+    update = Update(data, [], [], 0, [], [], [], [])
     count, at = varint.decode(data, 0)
     if count * 3 > len(data):
         raise Malformed(f"an update announces {count} clients in {len(data)} bytes")
@@ -141,23 +148,27 @@ def _read_item(
         raise Malformed("the bytes end before a struct")
     info = data[at]
     at += 1
-    if info & 0x80:
-        _, at = _read_reference(section, clock, data, at)
-    if info & 0x40:
-        _, at = _read_reference(section, clock, data, at)
-    if not info & 0xC0:
+    place: Place = (None, False)
+    if info & 0xC0:
+        unit, at = _read_reference(section, clock, data, at)
+        place = (unit, False)
+        if info & 0xC0 == 0xC0:
+            _, at = _read_reference(section, clock, data, at)
+    else:
         is_root, at = varint.decode(data, at)
         if is_root == 1:
             _, at = varint.decode_text(data, at)
         elif is_root == 0:
-            parent, at = _read_reference(section, clock, data, at)
-            update.parents.append(parent)
+            unit, at = _read_reference(section, clock, data, at)
+            update.parents.append(unit)
+            place = (unit, True)
         else:
             raise Malformed(f"a struct says {is_root} where 1 names a root and 0 a parent")
         if info & 0x20:
             _, at = varint.decode_text(data, at)
     if info & 31 == TYPE:
         update.types.append((section.client, clock))
+        update.places.append(place)
     return _read_content(data, at, info & 31, depth_max)
 
 
