@@ -32,10 +32,9 @@ class Typist:
         self.letter = letter
         self.editor = Editor()
 
-    async def type_until_cut(self, url: str, ahead: int, typed: asyncio.Semaphore) -> None:
+    async def type_until_cut(self, ahead: int, typed: asyncio.Semaphore) -> None:
         """Type with at most ``ahead`` letters on their way, until the connection is gone."""
         editor = self.editor
-        await editor.connect(url)
         try:
             while True:
                 editor.insert(len(editor.text()), self.letter)
@@ -61,8 +60,10 @@ async def test_no_acknowledged_update_is_lost_by_kills_at_random_points(
     for _ in range(ROUNDS // 2):
         typed = asyncio.Semaphore(0)
         url = server.document_url("typed", token)
+        for typist in typists:
+            await typist.editor.connect(url)
         typing = [
-            asyncio.create_task(typist.type_until_cut(url, rng.randint(1, 8), typed))
+            asyncio.create_task(typist.type_until_cut(rng.randint(1, 8), typed))
             for typist in typists
         ]
         for _ in range(rng.randint(1, 150)):

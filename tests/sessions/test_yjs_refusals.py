@@ -197,7 +197,7 @@ async def test_what_refused_clients_send_leaves_nothing_on_disk(server: Server) 
                 await client.send(wire.awareness(wire.State(5, 1, {})), wire.QUERY)
                 await client.closed()
 
-                assert [message.kind for message in client.received] == ["denied"]
+                assert [message.kind for message in client.told()] == ["denied"]
 
     assert server.stored_files() == before
     async with joined(server.document_url("plan", server.token())) as reader:

@@ -145,6 +145,10 @@ class RawClient:
     def of_kind(self, kind: str) -> list[Message]:
         return [message for message in self.received if message.kind == kind]
 
+    def told(self) -> list[Message]:
+        """All messages that say something: not those that only keep the connection alive."""
+        return [m for m in self.received if m.kind != "awareness" or m.states]
+
     def presence(self) -> dict[int, State]:
         """The last entry heard for each client, as y-protocols would keep it."""
         known: dict[int, State] = {}
@@ -181,10 +185,10 @@ def _supersedes(state: State, known: State | None) -> bool:
 async def refusal(
     url: str, *, bearer: str | None = None
 ) -> tuple[list[Message], tuple[int | None, str]]:
-    """Everything that a client is told between opening a connection and seeing it closed."""
+    """What a client is told between opening a connection and seeing it closed."""
     async with await RawClient.open(url, bearer=bearer) as client:
         closed = await client.closed()
-        return client.received, closed
+        return client.told(), closed
 
 
 @asynccontextmanager
