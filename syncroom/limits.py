@@ -76,8 +76,9 @@ class Limits(BaseModel):
     """A client that comes back with the same oversized or malformed message is held so many times
     longer each time: it would send it again without end."""
 
-    refusal_s_max: PositiveFloat = 300.0
-    """The longest hold: a client whose offence is mended is welcome again before people give up."""
+    refusal_s_max: PositiveFloat = 60.0
+    """The longest hold: one message a minute costs nothing, and people who share a token with an
+    offender, or have mended their client, are not kept out for longer."""
 
     offence_s: PositiveFloat = 3600.0
     """An offence is forgotten when it was not repeated for so long."""
