@@ -111,6 +111,10 @@ class Limits(BaseModel):
     """Compacting one document may take so long on one core: that is enough for 20 million
     keystrokes, and ends what a few bytes can make take for ever."""
 
+    compaction_check_cpu_s: PositiveFloat = 10.0
+    """Of that, native code may take so long to read the document before and after, and as much
+    again for each MiB: it needs 0.5 s for a MiB of keystrokes, and no end for a few bytes."""
+
     compaction_s_max: PositiveFloat = 3600.0
     """The same by the clock: it yields to everything else on the machine."""
 

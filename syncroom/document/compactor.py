@@ -12,6 +12,7 @@ import asyncio
 import logging
 import os
 import pickle
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -139,6 +140,8 @@ class Compactor:
         except TimeoutError:
             return f"it took longer than {limits.compaction_s_max:g} s"
         except Malformed as error:
+            if process.returncode == -signal.SIGPROF:
+                return "native code does not come to an end with it"
             return f"{error}, with exit code {process.returncode}"
         finally:
             with suppress(ProcessLookupError):

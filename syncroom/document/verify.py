@@ -6,11 +6,14 @@ the place and the content. Then the native library reads both, and what it shows
 
 The second judgement is left out where that library does not read the original as Yjs does: what
 begins or ends in the middle of a character leaves U+FFFD in Yjs, and a wrong character or an error
-there. The same for an original that it can't read at all. The first one always holds.
+there. The same for an original that it can't read at all. The first one always holds. An original
+that native code reads without end is left as it is: the process ends by a signal, SIGPROF.
 """
 
 from __future__ import annotations
 
+import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from syncroom.document.content import find_roots, fingerprint
@@ -23,14 +26,20 @@ if TYPE_CHECKING:
     from syncroom.document.structs import Place, Structs
 
 
-def find_difference(old: Structs, new: Structs) -> str | None:
+def find_difference(old: Structs, new: Structs, native_cpu_s: float) -> str | None:
     """What is different in the compacted document, or None.
 
-    For a process of its own: native code reads both.
+    For a process of its own: native code reads both, and ends it when that takes more processor
+    time than is given.
     """
     difference = compare_structs(old, new)
     if difference is not None or old.cuts:
         return difference
+    with _ended_after(native_cpu_s):
+        return _find_native_difference(old, new)
+
+
+def _find_native_difference(old: Structs, new: Structs) -> str | None:
     roots = find_roots(old)
     try:
         expected = fingerprint(old.data, roots)
@@ -41,6 +50,16 @@ def find_difference(old: Structs, new: Structs) -> str | None:
     except BaseException:
         return "the native library reads the original only"
     return None if found == expected else "the native library shows something else"
+
+
+@contextmanager
+def _ended_after(cpu_s: float) -> Iterator[None]:
+    """The signal of this timer ends the process, wherever it is: it is left at its default."""
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def compare_structs(old: Structs, new: Structs) -> str | None:

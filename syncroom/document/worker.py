@@ -46,6 +46,8 @@ class Job:
     lasts the server stands still."""
     value_depth_max: int
     cpu_s_max: int
+    check_cpu_s: float
+    """For native code, and as much again for each MiB."""
     memory_bytes_max: int
 
     @staticmethod
@@ -56,6 +58,7 @@ class Job:
             [(each.time_ms, each.participant, each.updates) for each in stored.records],
             limits.value_depth_max,
             limits.compaction_cpu_s_max,
+            limits.compaction_check_cpu_s,
             limits.compaction_memory_bytes_max,
         )
 
@@ -76,7 +79,8 @@ def work(job: Job) -> Compacted | str:
         update = read_update(whole, job.value_depth_max)
         base = compact(update)
         again = read_update(base, job.value_depth_max)
-        difference = find_difference(Structs(update), Structs(again))
+        native_cpu_s = job.check_cpu_s * (1 + len(whole) / (1 << 20))
+        difference = find_difference(Structs(update), Structs(again), native_cpu_s)
         if difference is not None:
             return difference
         traces = [_trace(*record, job.value_depth_max) for record in job.records]

@@ -17,6 +17,7 @@ from syncroom.store.memory import MemoryStore
 from tests.document.fakes import WIRE, FakePeer
 from tests.protocol import craft
 from tests.support import wire
+from tests.support.poison import poison
 
 if TYPE_CHECKING:
     import pytest
@@ -203,6 +204,19 @@ async def test_a_process_that_dies_leaves_the_document_as_it_is(
     assert "ended without a result" in caplog.text
     assert await scene.stored() == (0, 2)
     assert _structs(scene.whole())[0][0] == 2
+
+
+async def test_what_native_code_reads_without_end_is_left_as_it_is_and_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = await _scene(Limits(compaction_check_cpu_s=0.1))
+    scene.document.accept(FakePeer(), poison(), live=True)
+
+    await scene.compact()
+    await scene.compact()
+
+    assert caplog.text.count("does not come to an end") == 1
+    assert await scene.stored() == (0, 1)
 
 
 async def test_a_disk_that_fails_leaves_the_document_as_it_is(

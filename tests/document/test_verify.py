@@ -17,6 +17,7 @@ from tests.protocol.honest import MEET, play
 from tests.support import wire
 
 DEPTH = 64
+NATIVE_CPU_S = 60.0
 
 
 def structs(data: bytes) -> Structs:
@@ -77,7 +78,7 @@ OLD = document("abc", "def", deletes={1: [(1, 1)]})
     ],
 )
 def test_what_differs_is_named(new: bytes, difference: str) -> None:
-    found = find_difference(structs(OLD), structs(new))
+    found = find_difference(structs(OLD), structs(new), NATIVE_CPU_S)
 
     assert found is not None
     assert difference in found
@@ -93,7 +94,7 @@ def test_what_differs_is_named(new: bytes, difference: str) -> None:
     ],
 )
 def test_how_it_is_cut_and_what_was_deleted_makes_no_difference(new: bytes) -> None:
-    assert find_difference(structs(OLD), structs(new)) is None
+    assert find_difference(structs(OLD), structs(new), NATIVE_CPU_S) is None
 
 
 def test_a_turned_bit_is_found_or_changes_nothing_that_counts() -> None:
@@ -125,4 +126,4 @@ def test_what_the_native_library_misreads_is_judged_by_its_structs_alone() -> No
     )
     new = compact(read_update(old, DEPTH))
 
-    assert find_difference(structs(old), structs(new)) is None
+    assert find_difference(structs(old), structs(new), NATIVE_CPU_S) is None
