@@ -1,10 +1,11 @@
 """
 Content of documents, for whoever has none of them open: REST and the command line.
 
-What is read is what is relayed at this moment. What is changed is vetted, relayed and stored like
-any client's update, under the participant who asked, and answered when it is on disk. Native code
-reads and writes content in processes of its own; a record that it does not survive is found, kept,
-and left out of what is read.
+What is read is what is relayed at this moment; of a document that nobody has open it is read from
+the store, and the document is not opened: a search holds one at a time. What is changed is vetted,
+relayed and stored like any client's update, under the participant who asked, and answered when it
+is on disk. Native code reads and writes content in processes of its own; a record that it does not
+survive is found, kept, and left out of what is read.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from syncroom.document.culprit import Piece, find_culprit, read_piece, without
 from syncroom.document.document import Outcome
 from syncroom.document.host import HostDied, ViewHosts
-from syncroom.document.log import EMPTY_UPDATE
+from syncroom.document.log import EMPTY_UPDATE, merge
 from syncroom.errors import Damaged, LimitExceeded, Malformed, NotFound, SyncroomError
 from syncroom.store.base import Record
 from syncroom.store.quarantine import Quarantined
@@ -56,6 +57,15 @@ class Content(NamedTuple):
     """Records that it was read without."""
 
 
+class _Snapshot(NamedTuple):
+    """A document at one moment."""
+
+    room: str
+    path: str
+    incarnation: str
+    data: bytes
+
+
 class Contents:
     """The content of the documents of one server.
 
@@ -87,8 +97,8 @@ class Contents:
         if form not in FORMATS:
             raise Malformed(f"the format {form!r} is none of {', '.join(FORMATS)}")
         if form == "update":
-            document = await self._open(room, path)
-            return Content(document.whole(), document.incarnation, 0)
+            snapshot = await self._snapshot(room, path)
+            return Content(snapshot.data, snapshot.incarnation, 0)
         content = await self._read(room, path, form, {"root": root})
         value = content.value
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -138,18 +148,18 @@ class Contents:
         return found
 
     async def _read(self, room: str, path: str, op: str, arguments: dict[str, Any]) -> Content:
-        document = await self._open(room, path)
-        data = document.whole()
-        quarantined = self._quarantine.of(document.incarnation)
+        snapshot = await self._snapshot(room, path)
+        data = snapshot.data
+        quarantined = self._quarantine.of(snapshot.incarnation)
         if quarantined:
             pieces = _pieces(quarantined)
             data = await asyncio.to_thread(without, data, pieces, self._limits.value_depth_max)
         try:
             answer = await self.hosts.call(op, data, **arguments)
         except HostDied as death:
-            await self._explain(room, document, death, len(quarantined))
+            await self._explain(snapshot, death, len(quarantined))
             return await self._read(room, path, op, arguments)
-        return Content(answer.value, document.incarnation, len(quarantined))
+        return Content(answer.value, snapshot.incarnation, len(quarantined))
 
     async def _edit(
         self, room: str, path: str, who: Participant, op: str, arguments: dict[str, Any]
@@ -160,10 +170,11 @@ class Contents:
                 f"{path!r} is read without records in quarantine, so it is not edited here; "
                 "editors and Yjs updates still can"
             )
+        snapshot = _Snapshot(room, path, document.incarnation, document.whole())
         try:
-            answer = await self.hosts.call(op, document.whole(), **arguments)
+            answer = await self.hosts.call(op, snapshot.data, **arguments)
         except HostDied as death:
-            await self._explain(room, document, death, 0)
+            await self._explain(snapshot, death, 0)
             return await self._edit(room, path, who, op, arguments)
         # It may have left memory meanwhile, or have been deleted.
         again = await self._rooms.room(room).open(path)
@@ -179,6 +190,21 @@ class Contents:
             raise NotFound(f"there is no document {path!r}")
         return document
 
+    async def _snapshot(self, room: str, path: str) -> _Snapshot:
+        """A document as it is, or as it is stored; raises `NotFound`, `Damaged`, `Unavailable`."""
+        document = self._rooms.find(room, path)
+        if document is not None:
+            snapshot = _Snapshot(room, path, document.incarnation, document.whole())
+        else:
+            stored = await self._store.load(room, path)
+            if stored is None:
+                raise NotFound(f"there is no document {path!r}")
+            data = await asyncio.to_thread(merge, stored.updates)
+            snapshot = _Snapshot(room, path, stored.incarnation, data)
+        if snapshot.data == EMPTY_UPDATE:
+            raise NotFound(f"there is no document {path!r}")
+        return snapshot
+
     async def _publish(self, document: Document, who: Participant, data: bytes) -> Content:
         outcome = document.accept(_Author(who), data, live=True)
         if outcome is Outcome.GAP:
@@ -192,31 +218,32 @@ class Contents:
         await self._rooms.flush()
         return Content(outcome is Outcome.TAKEN, document.incarnation, 0)
 
-    async def _explain(self, room: str, document: Document, death: HostDied, known: int) -> None:
+    async def _explain(self, snapshot: _Snapshot, death: HostDied, known: int) -> None:
         """Quarantine what ends hosts, or raise why the request can't be answered."""
-        key = document.incarnation
+        key = snapshot.incarnation
         if key not in self._searches:
-            search = self._search(room, document, death)
+            search = self._search(snapshot, death)
             self._searches[key] = asyncio.get_running_loop().create_task(search)
             self._searches[key].add_done_callback(lambda _: self._searches.pop(key))
         await asyncio.shield(self._searches[key])
         if len(self._quarantine.of(key)) <= known:
             kind: Callable[[str], SyncroomError] = LimitExceeded if death.is_spent else Damaged
-            raise kind(f"the content of {document.path!r} can't be read: {death}")
+            raise kind(f"the content of {snapshot.path!r} can't be read: {death}")
 
-    async def _search(self, room: str, document: Document, death: HostDied) -> None:
+    async def _search(self, snapshot: _Snapshot, death: HostDied) -> None:
+        room, path, incarnation, _ = snapshot
         await self._rooms.flush()
-        stored = await self._store.load(room, document.path)
-        if stored is None or stored.incarnation != document.incarnation:
+        stored = await self._store.load(room, path)
+        if stored is None or stored.incarnation != incarnation:
             return
-        traces = await self._store.traces(room, document.path)
-        known = self._quarantine.of(document.incarnation)
+        traces = await self._store.traces(room, path)
+        known = self._quarantine.of(incarnation)
         if len(known) >= _QUARANTINED_MAX:
             return
         depth_max = self._limits.value_depth_max
         pieces = [Piece(each.written, each.deleted) for each in traces[: stored.base_seq]]
         pieces += [read_piece(record.updates, depth_max) for record in stored.records]
-        merged = document.whole()
+        merged = await asyncio.to_thread(merge, stored.updates)
         index = await find_culprit(self.hosts, merged, pieces, _pieces(known), self._limits)
         if index is None:
             return
@@ -224,8 +251,8 @@ class Contents:
         source = sources[index]
         record = Quarantined(
             room=room,
-            path=document.path,
-            incarnation=document.incarnation,
+            path=path,
+            incarnation=incarnation,
             seq=index + 1,
             time_ms=source.time_ms,
             participant=source.participant,

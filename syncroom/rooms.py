@@ -38,7 +38,7 @@ class Rooms:
         self._store = store
         self._initial_content = initial_content
         self._rooms: dict[str, Room] = {}
-        self._compactor = Compactor(store, limits, self._find)
+        self._compactor = Compactor(store, limits, self.find)
         store.on_failure = self._set_failure
 
     @property
@@ -70,6 +70,10 @@ class Rooms:
             self._rooms[name].on_growth = self._compactor.want
         return self._rooms[name]
 
+    def find(self, room: str, path: str) -> Document | None:
+        """The document of a room at a path, if it is in memory."""
+        return self._rooms[room].documents.get(path) if room in self._rooms else None
+
     async def documents(self, name: str) -> list[DocumentInfo]:
         """The documents that a room has on disk, by path."""
         return await self._store.documents(name)
@@ -83,9 +87,6 @@ class Rooms:
     async def close(self) -> None:
         """End the work in the background. What is not compacted stays as it is."""
         await self._compactor.close()
-
-    def _find(self, room: str, path: str) -> Document | None:
-        return self._rooms[room].documents.get(path) if room in self._rooms else None
 
     def _forget(self, room: Room) -> None:
         if self._rooms.get(room.name) is room:

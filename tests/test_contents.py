@@ -18,7 +18,7 @@ from syncroom.limits import Limits
 from syncroom.protocol import awareness
 from syncroom.protocol.update import read_update
 from syncroom.rooms import Rooms
-from syncroom.store.base import Generation, Trace
+from syncroom.store.base import Generation, Record, Trace
 from syncroom.store.memory import MemoryStore
 from syncroom.store.quarantine import Quarantine
 from syncroom.store.traces import encode_traces
@@ -240,6 +240,32 @@ async def test_search_goes_through_the_documents_it_is_given(house: House) -> No
     found = await house.contents.search("demo", ["a.md", "b.md"], "find", is_regex=False)
 
     assert found == {"a.md": {"hits": [{"pointer": "/content", "line": 1, "text": "find me"}]}}
+
+
+async def test_searching_and_reading_open_no_document(house: House) -> None:
+    for path in ("a.md", "b.md"):
+        house.store.append("demo", path, path[0] * 32, Record(1, "", (), (note(f"in {path}"),)))
+
+    found = await house.contents.search("demo", ["a.md", "b.md"], "in", is_regex=False)
+    content = await house.contents.export("demo", "a.md", "text")
+
+    assert list(found) == ["a.md", "b.md"]
+    assert content == (b"in a.md", "a" * 32, 0)
+    assert house.rooms.open_documents == []
+    assert house.rooms.count == 0
+
+
+async def test_a_stored_document_with_a_hole_is_damaged_and_others_are_searched(
+    house: House,
+) -> None:
+    hole = craft.update(craft.section(1, 5, craft.string("later")))
+    house.store.append("demo", "a.md", "a" * 32, Record(1, "", (), (hole,)))
+    house.store.append("demo", "b.md", "b" * 32, Record(1, "", (), (note("find me"),)))
+
+    found = await house.contents.search("demo", ["a.md", "b.md"], "find", is_regex=False)
+
+    assert found["a.md"]["error"]["code"] == "damaged"
+    assert len(found["b.md"]["hits"]) == 1
 
 
 async def test_a_search_that_takes_too_long_is_refused(house: House) -> None:

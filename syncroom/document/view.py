@@ -22,7 +22,7 @@ from syncroom.document.calls import LENGTH_BYTES, length, pack, unpack
 from syncroom.document.json_patch import apply_patch
 from syncroom.document.opened import Opened, Unreadable
 from syncroom.document.search import search
-from syncroom.errors import LimitExceeded, SyncroomError
+from syncroom.errors import Damaged, LimitExceeded, Malformed, SyncroomError
 from syncroom.protocol.value import check_json
 
 if TYPE_CHECKING:
@@ -75,7 +75,10 @@ def _read(source: BinaryIO) -> bytes | None:
 
 
 def _answer(request: Request, data: bytes) -> bytes:
-    opened = Opened(data, request["depth_max"])
+    try:
+        opened = Opened(data, request["depth_max"])
+    except Malformed as error:  # it was stored, and is not what the asker sent
+        raise Damaged(f"the document can't be read: {error}") from None
     op = request["op"]
     if op in _EDITS:
         return pack({"value": None}, opened.edit(lambda: _EDITS[op](opened, request)))

@@ -12,7 +12,7 @@ import pycrdt
 import pytest
 
 from syncroom.document.host import HostDied, ViewHosts
-from syncroom.errors import LimitExceeded, Malformed, SyncroomError, Unavailable
+from syncroom.errors import Damaged, LimitExceeded, Malformed, SyncroomError, Unavailable
 from syncroom.limits import Limits
 from tests.document.fakes import WAIT_S_MAX, turn
 from tests.support import corpus
@@ -232,8 +232,11 @@ async def test_a_host_inherits_no_file_and_no_secret(
 
 
 async def test_errors_come_back_as_what_they_are(make_hosts: Hosts) -> None:
-    with pytest.raises(Malformed, match="the bytes end"):
-        await make_hosts().call("json", b"\xff")
+    hosts = make_hosts()
+    with pytest.raises(Damaged, match="the bytes end"):
+        await hosts.call("json", b"\xff")
+    with pytest.raises(Malformed, match="pattern"):
+        await hosts.call("search", note("x"), query="(", is_regex=True)
 
 
 async def test_a_document_nested_without_end_is_too_much(make_hosts: Hosts) -> None:
