@@ -13,16 +13,15 @@ from syncroom.server.http.documents import Documents
 from syncroom.server.http.metrics import Exposition
 
 if TYPE_CHECKING:
-    from syncroom.auth.keys import Keyring
     from syncroom.contents import Contents
     from syncroom.server.gate import Gate
 
 
-def create_app(gate: Gate, keyring: Keyring, contents: Contents) -> Starlette:
+def create_app(gate: Gate, contents: Contents) -> Starlette:
     """REST, metrics and the page."""
     routes = [
-        *Api(gate.rooms, keyring).routes,
-        *Documents(contents, gate.rooms, keyring).routes,
+        *Api(gate.rooms, gate.admission).routes,
+        *Documents(contents, gate.rooms, gate.admission).routes,
         *Exposition(gate, contents.hosts).routes,
         *page.routes(),
     ]

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
+
+from syncroom.auth.visitor import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from starlette.datastructures import Headers
+
 _PREFIXES = ("meshagent-room.", "syncroom.")
+
+
+def visitor_of(room: str, path: str, query: str, headers: Headers, address: str) -> Visitor:
+    """Whoever sent a request."""
+    token = token_of(headers.get("authorization"), query, subprotocols(headers))
+    return Visitor(room, path, token, headers, dict(parse_qsl(query)), address)
+
+
+def subprotocols(headers: Headers) -> list[str]:
+    """The subprotocols that a request offers, in order."""
+    offered = ",".join(headers.getlist("sec-websocket-protocol"))
+    return [each.strip() for each in offered.split(",")]
 
 
 def token_of(authorization: str | None, query: str, subprotocols: Iterable[str]) -> str | None:

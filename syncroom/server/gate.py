@@ -9,21 +9,21 @@ import logging
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from syncroom.errors import Unavailable
+from syncroom.errors import SyncroomError, Unavailable
 from syncroom.logs import about
 from syncroom.server.address import network_of
-from syncroom.server.credentials import token_of
+from syncroom.server.credentials import visitor_of
 from syncroom.server.offences import Offences
 from syncroom.sessions import yjs
 from syncroom.sessions.connection import CLOSE_RESTART
 
 if TYPE_CHECKING:
-    from websockets.http11 import Request
+    from starlette.datastructures import Headers
 
-    from syncroom.auth.keys import Keyring
+    from syncroom.admission import Admission
     from syncroom.rooms import Rooms
     from syncroom.server.address import TrustedProxies
-    from syncroom.server.websocket import WebSocketProtocol
+    from syncroom.server.seated import SeatedConnection
 
 _log = logging.getLogger("syncroom.server")
 
@@ -31,19 +31,19 @@ _log = logging.getLogger("syncroom.server")
 class Gate:
     """The connections of a server. Lives on one event loop."""
 
-    def __init__(self, rooms: Rooms, keyring: Keyring, proxies: TrustedProxies) -> None:
+    def __init__(self, rooms: Rooms, admission: Admission, proxies: TrustedProxies) -> None:
         self.limits = rooms.limits
         self.metrics = rooms.metrics
         self.proxies = proxies
-        self.connections: set[WebSocketProtocol] = set()
-        self.refused: set[WebSocketProtocol] = set()
+        self.connections: set[SeatedConnection] = set()
+        self.refused: set[SeatedConnection] = set()
         """Those that were told why, and are held for a while before they are closed."""
         self.offences = Offences(rooms.limits)
-        self._seats: dict[WebSocketProtocol, str] = {}
+        self._seats: dict[SeatedConnection, str] = {}
         """Those that were not refused, each with the network that it is counted under."""
         self._networks: dict[str, int] = {}
         self.rooms = rooms
-        self._keyring = keyring
+        self.admission = admission
         self._loop = asyncio.get_running_loop()
         self._draining: asyncio.Task[None] | None = None
         self._tick_later()
@@ -53,23 +53,27 @@ class Gate:
         """Whether there is an endpoint at the path of a request."""
         return path.partition("?")[0].lstrip("/").startswith("yjs/")
 
-    def connect(self, connection: WebSocketProtocol, request: Request) -> None:
-        """Seat a connection whose handshake is done, or refuse it."""
-        raw_path, _, query = request.path.partition("?")
+    def connect(self, connection: SeatedConnection, target: str, headers: Headers) -> None:
+        """Seat a connection whose handshake is done, or refuse it.
+
+        Args:
+            connection: the client.
+            target: what it asked for, path and query as they stand in a request.
+            headers: the headers of that request.
+        """
+        raw_path, _, query = target.partition("?")
         _, room, path = (*raw_path.lstrip("/").split("/", 2), "", "")[:3]
-        offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol")).split(",")
-        authorization = next(iter(request.headers.get_all("Authorization")), None)
-        jwt = token_of(authorization, query, [each.strip() for each in offered])
-        room, path = _decode(room), _decode(path)
+        visitor = visitor_of(_decode(room), _decode(path), query, headers, connection.address)
+        self.connections.add(connection)
         try:
             self._seat(connection)
-        except Unavailable as error:
-            where = {"room": room, "path": path, "address": connection.address}
-            yjs.refuse(connection, error, where)
+            participant = self.admission.admit(visitor)
+        except SyncroomError as error:
+            yjs.refuse(connection, error, visitor.where)
         else:
-            yjs.connect(connection, room, path, jwt, self.rooms, self._keyring)
+            yjs.connect(connection, visitor, participant, self.rooms)
 
-    def leave(self, connection: WebSocketProtocol) -> None:
+    def leave(self, connection: SeatedConnection) -> None:
         """Let another connection have the seat of one that ends; may be called more than once."""
         network = self._seats.pop(connection, None)
         if network is not None:
@@ -77,7 +81,7 @@ class Gate:
             if not self._networks[network]:
                 del self._networks[network]
 
-    def _seat(self, connection: WebSocketProtocol) -> None:
+    def _seat(self, connection: SeatedConnection) -> None:
         network = network_of(connection.address)
         count = self._networks.get(network, 0)
         allowed = self.limits.address_connections_max

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from syncroom.admission import Admission
 from syncroom.contents import Contents
 from syncroom.errors import Misconfigured
 from syncroom.rooms import Rooms, no_content
@@ -63,10 +64,10 @@ async def _serve(
         with _listen(settings) as listener:
             rooms = Rooms(store, settings.limits, initial_content)
             contents = Contents(rooms, store, Quarantine(settings.data_dir))
-            gate = Gate(rooms, keyring, proxies)
+            gate = Gate(rooms, Admission(keyring), proxies)
             LoopWatch(asyncio.get_running_loop(), rooms.metrics.loop_lag)
             config = uvicorn.Config(
-                create_app(gate, keyring, contents),
+                create_app(gate, contents),
                 http=partial(HttpProtocol, settings.limits),  # type: ignore[arg-type]
                 ws=partial(WebSocketProtocol, gate),  # type: ignore[arg-type]
                 forwarded_allow_ips=settings.forwarded_allow_ips,

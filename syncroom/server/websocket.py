@@ -13,25 +13,24 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from starlette.datastructures import Headers
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
 
-from syncroom.errors import LimitExceeded, Malformed, SyncroomError
 from syncroom.server.credentials import is_token
-from syncroom.sessions.connection import CLOSE_TRY_LATER
+from syncroom.server.seated import SeatedConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from uvicorn.config import Config
     from uvicorn.server import ServerState
     from websockets.typing import Subprotocol
 
     from syncroom.server.gate import Gate
-    from syncroom.sessions.connection import Session
 
 _core_log = logging.getLogger("syncroom.server.websocket.core")
 _core_log.setLevel(logging.WARNING)  # below that it writes headers and frames: tokens, content
@@ -48,10 +47,8 @@ _HEAD_BYTES_MIN = 6
 """Of a client's frame: two bytes, and the mask."""
 
 
-class WebSocketProtocol(asyncio.Protocol):
-    """One connection, from its handshake on; to its session it is the `Connection`."""
-
-    write: Callable[[bytes], None]
+class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
+    """One connection, from its handshake on."""
 
     def __init__(
         self,
@@ -61,14 +58,8 @@ class WebSocketProtocol(asyncio.Protocol):
         server_state: ServerState,
         app_state: dict[str, Any],
     ) -> None:
-        self.session: Session | None = None
-        self.is_open = False
-        self.address = ""
-        self.bytes_in = 0
-        self._gate = gate
-        self._limits = gate.limits
+        SeatedConnection.__init__(self, gate)
         self._server_connections = server_state.connections
-        self._loop = asyncio.get_running_loop()
         self._core = ServerProtocol(
             select_subprotocol=_select_subprotocol,
             max_size=gate.limits.message_bytes_max,
@@ -80,15 +71,6 @@ class WebSocketProtocol(asyncio.Protocol):
         self._message = bytearray()
         """The beginning of a message that comes in fragments."""
         self._ticks_silent = 0
-        self._control_bytes = 0
-        """Of the bytes that came, those of frames which are no messages."""
-        self._idle_bytes = -1
-        """How many bytes of messages had come at the tick since which none came."""
-        self._idle_since = 0.0
-        self._keepalive = b""
-        """What a client is sent while it is held."""
-        self._timer: asyncio.TimerHandle | None = None
-        """For the next step of an end: to close what is dismissed, to cut off what is closed."""
         self._stall: asyncio.TimerHandle | None = None
 
     # What asyncio and uvicorn call
@@ -103,15 +85,10 @@ class WebSocketProtocol(asyncio.Protocol):
         self._server_connections.add(self)  # type: ignore[arg-type]  # it names its own classes
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._leave()
-        for timer in (self._timer, self._stall):
-            if timer is not None:
-                timer.cancel()
+        self._forget()
+        if self._stall is not None:
+            self._stall.cancel()
         self._server_connections.discard(self)
-        self._gate.connections.discard(self)
-        self._gate.refused.discard(self)
-        self._gate.metrics.bytes_in += self.bytes_in
-        self.bytes_in = 0
 
     def data_received(self, data: bytes) -> None:
         self._ticks_silent = 0
@@ -177,16 +154,13 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def tick(self) -> None:
         """Keep the connection alive, or find that it is dead."""
-        if self._keepalive:  # nothing is read from it, so that its silence says nothing
-            self.write(self._keepalive)
-            return
-        self._ticks_silent += 1
-        if self._ticks_silent > _TICKS_SILENT_MAX:
-            self._transport.abort()
-        elif self._is_idle():
-            self.close(CLOSE_TRY_LATER, "no message came for too long")
-        elif self.session is not None:
-            self.session.keep_alive()
+        if not self._keepalive:  # otherwise nothing is read, so that silence says nothing
+            self._ticks_silent += 1
+            if self._ticks_silent > _TICKS_SILENT_MAX:
+                self._transport.abort()
+                return
+        super().tick()
+        if self.session is not None:
             self.write(_PING)
 
     def hold(self) -> None:
@@ -208,41 +182,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self.release()
         self._again(_CLOSE_S, self._transport.abort)
 
-    def dismiss(
-        self, code: int, reason: str, *, keepalive: bytes = b"", offender: str | None = None
-    ) -> None:
-        self._leave()
-        self._gate.metrics.refuse_connection(code)
-        hold_s = self._limits.refusal_s
-        if offender is not None:
-            hold_s = self._gate.offences.hold_s(offender, code, self._loop.time())
-        if len(self._gate.refused) >= self._limits.refusals_max:
-            self.close(code, reason)
-            return
-        self._gate.refused.add(self)
-        self._keepalive = keepalive
-        self.hold()
-        self._again(hold_s, self.close, code, reason)
-
     # Inside
-
-    def _leave(self) -> None:
-        self.is_open = False
-        self._gate.leave(self)
-        if self.session is not None:
-            self.session.end()
-
-    def _is_idle(self) -> bool:
-        """Whether no message came for long; what answers pings is none."""
-        now, count = self._loop.time(), self.bytes_in - self._control_bytes
-        if count != self._idle_bytes:
-            self._idle_bytes, self._idle_since = count, now
-        return now - self._idle_since > self._limits.idle_s_max
-
-    def _again(self, delay_s: float, step: Callable[..., None], *args: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(delay_s, step, *args)
 
     def _feed(self, data: bytes) -> None:
         """Let the library read: the handshake, control frames, fragments, what breaks the rules."""
@@ -272,14 +212,13 @@ class WebSocketProtocol(asyncio.Protocol):
             self.is_open = True
             forwarded = request.headers.get_all("X-Forwarded-For")
             self.address = self._gate.proxies.client(self.address, forwarded)
-            self._gate.connections.add(self)
-            self._gate.connect(self, request)
+            self._gate.connect(self, request.path, _headers(request))
         else:
             self._transport.close()
 
     def _take_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.TEXT:
-            self._fail(Malformed("a text frame came, messages are binary"))
+            self._refuse_text()
         elif frame.opcode in (Opcode.PING, Opcode.PONG):
             self._control_bytes += _HEAD_BYTES_MIN + len(frame.data)
         elif frame.opcode in (Opcode.BINARY, Opcode.CONT):
@@ -287,14 +226,6 @@ class WebSocketProtocol(asyncio.Protocol):
             if frame.fin and self.session is not None:
                 message, self._message = bytes(self._message), bytearray()
                 self.session.receive(message)
-
-    def _refuse_size(self, length: int) -> None:
-        allowed = self._limits.message_bytes_max
-        self._fail(LimitExceeded(f"a message has {length} bytes, {allowed} are allowed"))
-
-    def _fail(self, error: SyncroomError) -> None:
-        if self.session is not None:
-            self.session.fail(error)
 
     def _watch_stall(self) -> None:
         unsent = self._transport.get_write_buffer_size()
@@ -306,6 +237,11 @@ class WebSocketProtocol(asyncio.Protocol):
             self._transport.abort()
         else:
             self._watch_stall()
+
+
+def _headers(request: Request) -> Headers:
+    items = request.headers.raw_items()
+    return Headers(raw=[(name.lower().encode(), value.encode("latin-1")) for name, value in items])
 
 
 def _select_subprotocol(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:

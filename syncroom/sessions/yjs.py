@@ -16,7 +16,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from syncroom.auth.participant import admit
 from syncroom.auth.paths import normalise
 from syncroom.document.document import Outcome
 from syncroom.errors import (
@@ -38,8 +37,8 @@ from syncroom.sessions.connection import CLOSE_INTERNAL, CLOSE_RESTART, close_co
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from syncroom.auth.keys import Keyring
     from syncroom.auth.participant import Participant
+    from syncroom.auth.visitor import Visitor
     from syncroom.document.document import Document
     from syncroom.document.peer import Wire
     from syncroom.room import Room
@@ -95,22 +94,15 @@ _FAULTS: dict[type[SyncroomError], Fault] = {
 
 
 def connect(
-    connection: Connection,
-    room_name: str,
-    path: str,
-    jwt: str | None,
-    rooms: Rooms,
-    keyring: Keyring,
+    connection: Connection, visitor: Visitor, participant: Participant, rooms: Rooms
 ) -> None:
     """Seat a new connection at a document, or refuse it before anything is loaded."""
-    where = {"room": room_name, "path": path, "address": connection.address}
+    where = visitor.where | {"participant": participant.id, "name": participant.name}
     try:
-        participant = admit(jwt, room_name, keyring, time.time())
-        where |= {"participant": participant.id, "name": participant.name}
-        path = _document_path(path, rooms.limits.path_bytes_max)
+        path = _document_path(visitor.path, rooms.limits.path_bytes_max)
         if not participant.may_read(path):
             raise Denied("the token does not permit to open this document")
-        room = rooms.room(room_name)
+        room = rooms.room(visitor.room)
         document = room.find(path)
         seat = partial(YjsSession, connection, room, participant, participant.may_write(path))
         if document is not None:

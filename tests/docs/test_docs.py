@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from syncroom import errors
+from syncroom.admission import Admission
 from syncroom.auth.keys import Keyring
 from syncroom.auth.scopes import ApiScope
 from syncroom.cli import app
@@ -176,9 +177,9 @@ def test_every_default_of_token_create_is_right() -> None:
 
 async def test_every_http_path_has_its_row() -> None:
     store = MemoryStore()
-    rooms, keyring = Rooms(store, Limits()), Keyring("x" * 32)
-    gate = Gate(rooms, keyring, TrustedProxies("127.0.0.1"))
-    application = create_app(gate, keyring, Contents(rooms, store, Quarantine(None)))
+    rooms = Rooms(store, Limits())
+    gate = Gate(rooms, Admission(Keyring("x" * 32)), TrustedProxies("127.0.0.1"))
+    application = create_app(gate, Contents(rooms, store, Quarantine(None)))
     for route in application.routes:
         path = getattr(route, "path", "")
 

@@ -17,7 +17,7 @@ from syncroom.server.websocket import WebSocketProtocol
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from websockets.http11 import Request
+    from starlette.datastructures import Headers
 
     from syncroom.errors import SyncroomError
     from syncroom.server.gate import Gate
@@ -104,7 +104,7 @@ class RecordingGate:
         self.proxies = TrustedProxies("")
         self.connections: set[WebSocketProtocol] = set()
         self.refused: set[WebSocketProtocol] = set()
-        self.requests: list[Request] = []
+        self.targets: list[str] = []
         self.left: set[WebSocketProtocol] = set()
         self.drains = 0
 
@@ -112,8 +112,9 @@ class RecordingGate:
     def knows(path: str) -> bool:
         return path.startswith("/known")
 
-    def connect(self, connection: WebSocketProtocol, request: Request) -> None:
-        self.requests.append(request)
+    def connect(self, connection: WebSocketProtocol, target: str, headers: Headers) -> None:
+        self.targets.append(target)
+        self.connections.add(connection)
         connection.session = RecordingSession(connection)
 
     def leave(self, connection: WebSocketProtocol) -> None:

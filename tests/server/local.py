@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from syncroom.admission import Admission
 from syncroom.auth.keys import Keyring
 from syncroom.contents import Contents
 from syncroom.limits import Limits
@@ -54,12 +55,12 @@ class Local:
         self.rooms = Rooms(self.store, limits)
         self.keyring = Keyring(SECRET, {})
         self.contents = Contents(self.rooms, self.store, Quarantine(None))
-        self.gate = Gate(self.rooms, self.keyring, TrustedProxies("127.0.0.1"))
+        self.gate = Gate(self.rooms, Admission(self.keyring), TrustedProxies("127.0.0.1"))
         self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen()
         config = uvicorn.Config(
-            create_app(self.gate, self.keyring, self.contents),
+            create_app(self.gate, self.contents),
             http=partial(HttpProtocol, limits),  # type: ignore[arg-type]  # as serve.py does
             ws=partial(WebSocketProtocol, self.gate),  # type: ignore[arg-type]  # as serve.py does
             lifespan="off",

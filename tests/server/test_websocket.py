@@ -237,7 +237,7 @@ async def test_a_handshake_is_accepted_at_a_known_path() -> None:
     wired.shake_hands("/known/room?token=x")
 
     assert wired.answer.startswith(b"HTTP/1.1 101 ")
-    assert wired.gate.requests[0].path == "/known/room?token=x"
+    assert wired.gate.targets == ["/known/room?token=x"]
     assert b"Sec-WebSocket-Extensions" not in wired.answer
 
 
@@ -296,7 +296,7 @@ async def test_a_handshake_that_is_none_is_refused(request_bytes: bytes) -> None
 
     wired.feed(request_bytes)
 
-    assert wired.gate.requests == []
+    assert wired.gate.targets == []
     assert wired.transport.end == "closed"
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from syncroom.auth.participant import admit
 from syncroom.errors import (
     Denied,
     LimitExceeded,
@@ -18,12 +16,12 @@ from syncroom.errors import (
     Unauthenticated,
     Unavailable,
 )
-from syncroom.server.credentials import token_of
+from syncroom.server.credentials import visitor_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from syncroom.auth.keys import Keyring
+    from syncroom.admission import Admission
     from syncroom.auth.participant import Participant
     from syncroom.rooms import Rooms
 
@@ -40,9 +38,9 @@ _STATUS: dict[type[SyncroomError], int] = {
 class Api:
     """The REST endpoints of a server."""
 
-    def __init__(self, rooms: Rooms, keyring: Keyring) -> None:
+    def __init__(self, rooms: Rooms, admission: Admission) -> None:
         self._rooms = rooms
-        self._keyring = keyring
+        self._admission = admission
         self.routes = [
             Route("/healthz", self._healthz),
             Route("/readyz", self._readyz),
@@ -60,7 +58,7 @@ class Api:
 
     async def _documents(self, request: Request) -> JSONResponse:
         room = request.path_params["room"]
-        participant = admit_request(request, room, self._keyring)
+        participant = await admit_request(request, self._admission)
         return JSONResponse(
             {
                 "room": room,
@@ -85,11 +83,12 @@ class Api:
         )
 
 
-def admit_request(request: Request, room: str, keyring: Keyring) -> Participant:
+async def admit_request(request: Request, admission: Admission) -> Participant:
     """Who asks; raises `Unauthenticated`, `Denied`."""
-    authorization = request.headers.get("authorization")
-    jwt = token_of(authorization, request.url.query, ())
-    return admit(jwt, room, keyring, time.time())
+    room, path = request.path_params["room"], request.path_params.get("path", "")
+    address = request.client.host if request.client is not None else ""
+    visitor = visitor_of(room, path, request.url.query, request.headers, address)
+    return admission.admit(visitor)
 
 
 async def answer_error(_: Request, error: Exception) -> JSONResponse:

@@ -20,7 +20,7 @@ from syncroom.server.http.api import admit_request
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from syncroom.auth.keys import Keyring
+    from syncroom.admission import Admission
     from syncroom.auth.participant import Participant
     from syncroom.auth.sync_grant import SyncAction
     from syncroom.contents import Content, Contents
@@ -41,11 +41,11 @@ _PATCH_TYPE = "application/json-patch+json"
 class Documents:
     """The REST endpoints for the content of documents."""
 
-    def __init__(self, contents: Contents, rooms: Rooms, keyring: Keyring) -> None:
+    def __init__(self, contents: Contents, rooms: Rooms, admission: Admission) -> None:
         self._contents = contents
         self._rooms = rooms
         self._limits = rooms.limits
-        self._keyring = keyring
+        self._admission = admission
         path = "/api/rooms/{room}/documents/{path:path}"
         self.routes = [
             Route("/api/rooms/{room}/search", self._search),
@@ -55,14 +55,14 @@ class Documents:
         ]
 
     async def _read(self, request: Request) -> Response:
-        room, path, _ = self._permit(request, "read")
+        room, path, _ = await self._permit(request, "read")
         form = request.query_params.get("format", "json")
         content = await self._contents.export(room, path, form, request.query_params.get("root"))
         media_type = _MEDIA_TYPES[form]
         return Response(content.value, headers=_headers(content), media_type=media_type)
 
     async def _write(self, request: Request) -> Response:
-        room, path, who = self._permit(request, "write")
+        room, path, who = await self._permit(request, "write")
         form = _patch_format(request) if request.method == "PATCH" else _import_format(request)
         body = await self._body(request)
         root = request.query_params.get("root")
@@ -71,13 +71,13 @@ class Documents:
         return JSONResponse(answer, headers=_headers(content))
 
     async def _delete(self, request: Request) -> Response:
-        room, path, _ = self._permit(request, "write")
+        room, path, _ = await self._permit(request, "write")
         await self._contents.delete(room, path)
         return Response(status_code=204)
 
     async def _search(self, request: Request) -> Response:
         room = request.path_params["room"]
-        who = admit_request(request, room, self._keyring)
+        who = await admit_request(request, self._admission)
         query = request.query_params.get("q", "")
         if not query:
             raise Malformed("the query q says what to search for")
@@ -87,10 +87,10 @@ class Documents:
         found = await self._contents.search(room, paths, query, is_regex=is_regex)
         return JSONResponse({"room": room, "documents": found})
 
-    def _permit(self, request: Request, action: SyncAction) -> tuple[str, str, Participant]:
+    async def _permit(self, request: Request, action: SyncAction) -> tuple[str, str, Participant]:
         """Room, path and participant of a request that the grant allows."""
         room = request.path_params["room"]
-        who = admit_request(request, room, self._keyring)
+        who = await admit_request(request, self._admission)
         try:
             path = normalise(request.path_params["path"], bytes_max=self._limits.path_bytes_max)
         except Malformed as error:
