@@ -1,5 +1,6 @@
 """
-What a store keeps: for each document of each room, the vetted updates in the order of acceptance.
+What a store keeps: for each document of each room, the vetted updates in the order of acceptance;
+and the catalogue of rooms.
 
 ``append`` returns at once; its callback runs on the event loop once the record is on disk, and
 not before. A store never interprets updates and never writes a document over another.
@@ -12,8 +13,9 @@ whom, and which units they wrote and deleted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +100,26 @@ class DocumentInfo:
     """The sum of its base and of the updates since."""
 
 
+@dataclass(frozen=True, slots=True)
+class RoomInfo:
+    """One line of the catalogue of rooms."""
+
+    name: str
+    id: str
+    """A UUID, random, new whenever a room of that name is made anew."""
+    created_ms: int
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """JSON values that whoever made the room put there; a server does not read them."""
+    annotations: dict[str, str] = field(default_factory=dict)
+    """Likewise."""
+    is_enabled: bool = True
+
+
+def new_room(name: str, now_ms: int) -> RoomInfo:
+    """A room that comes into being now."""
+    return RoomInfo(name, str(uuid.uuid4()), now_ms)
+
+
 class Store(Protocol):
     """Durable bytes. Every implementation passes ``tests/contract/test_store.py``."""
 
@@ -132,9 +154,10 @@ class Store(Protocol):
     ) -> None:
         """Queue a record. ``durable`` runs on the event loop after it is on disk.
 
-        The document is created with the first record. While the disk fails, records wait in order
-        and are tried again; ``failure`` says why. A record whose incarnation is not the stored one
-        is refused: logged, never written, never durable, and nothing after it in that history is.
+        The document is created with the first record, and its room with it. While the disk fails,
+        records wait in order and are tried again; ``failure`` says why. A record whose incarnation
+        is not the stored one is refused: logged, never written, never durable, and nothing after it
+        in that history is.
         """
 
     async def replace(self, room: str, path: str, incarnation: str, generation: Generation) -> bool:
@@ -155,6 +178,39 @@ class Store(Protocol):
 
     async def rooms(self) -> list[str]:
         """The names of the rooms that have documents, sorted."""
+
+    async def add_room(self, room: RoomInfo) -> bool:
+        """Put a room into the catalogue; False, with nothing written, where the name is taken.
+
+        It raises `Unavailable`, as all that follow, and `Damaged` where a room is returned.
+        """
+
+    async def find_room(self, name: str) -> RoomInfo | None:
+        """The room of a name."""
+
+    async def find_room_id(self, id: str) -> RoomInfo | None:
+        """The room of an id."""
+
+    async def list_rooms(self, after: str, contains: str, limit: int) -> tuple[list[RoomInfo], int]:
+        """Some rooms by name, and how many match in all.
+
+        Args:
+            after: names up to this one are left out of the list.
+            contains: what a name holds somewhere, in small or large letters.
+            limit: how many to return at most.
+        """
+
+    async def disabled_rooms(self) -> list[str]:
+        """The names of the rooms that are disabled, sorted."""
+
+    async def update_room(self, room: RoomInfo) -> bool:
+        """Write a room over the one of its name and id; False where that is gone."""
+
+    async def delete_room(self, name: str) -> bool:
+        """Take a room away with all of its documents, in one transaction; False if there is none.
+
+        What is appended to their histories later is refused.
+        """
 
     async def flush(self) -> None:
         """Return when everything appended so far is on disk; raises `Unavailable`.

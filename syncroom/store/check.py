@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from syncroom.errors import Damaged
+from syncroom.store import catalogue
 from syncroom.store.generations import read_traces
 from syncroom.store.rows import DocumentRow, blob_checksum, decode_log_row
 from syncroom.store.schema import connect, describe
@@ -42,6 +43,11 @@ def check_file(folder: Path) -> Iterator[Finding]:
                 if line != "ok":
                     yield Finding("file", "", "", None, f"SQLite says: {line}")
             yield from _orphans(connection)
+            for row in catalogue.all_rows(connection):
+                try:
+                    catalogue.checked(row)
+                except Damaged as error:
+                    yield Finding("row", str(row[0]), "", None, str(error))
             for row in connection.execute("SELECT * FROM documents ORDER BY room, path").fetchall():
                 yield from _check_document(connection, row)
         except sqlite3.Error as error:

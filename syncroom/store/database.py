@@ -16,10 +16,11 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from syncroom.errors import Damaged, Misconfigured, Unavailable
-from syncroom.store.base import DocumentInfo, Record, StoredDocument
+from syncroom.store import catalogue
+from syncroom.store.base import DocumentInfo, Record, StoredDocument, new_room
 from syncroom.store.generations import read_base, read_traces, write_generation
 from syncroom.store.rows import DocumentRow, LogRow, decode_log_row, encode_log_row
 from syncroom.store.schema import check_or_create, connect, describe, is_damage
@@ -51,6 +52,10 @@ KNOWN_MAX = 10_000
 
 _OF_DOCUMENT = {"log": "document", "bases": "document", "traces": "document", "documents": "id"}
 """For each table, the column that names the document."""
+
+_DELETED = "the document was deleted"
+
+T = TypeVar("T")
 
 log = logging.getLogger("syncroom.store")
 
@@ -186,10 +191,42 @@ class Database:
             document = _find(connection, room, path)
             if document is None:
                 return False
-            for table, column in _OF_DOCUMENT.items():
-                connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (document.id,))
-        self._ended[room, path, document.incarnation] = "the document was deleted"
+            _delete(connection, document.id)
+        self._ended[room, path, document.incarnation] = _DELETED
         return True
+
+    def delete_room(self, room: str) -> bool:
+        """Delete a room with its documents; raises what `sqlite3` raises. False if there is none.
+
+        It needs no row to be sound, so that what is damaged can be got rid of.
+        """
+        assert self._writer is not None
+        self._known = {}
+        select = "SELECT id, path, incarnation FROM documents WHERE room = ?"
+        with self._writer as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            documents = connection.execute(select, (room,)).fetchall()
+            for id, _, _ in documents:
+                _delete(connection, id)
+            rows = connection.execute("DELETE FROM rooms WHERE name = ?", (room,)).rowcount
+        self._ended |= {(room, path, incarnation): _DELETED for _, path, incarnation in documents}
+        return rows > 0 or bool(documents)
+
+    def look_up(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Read something of the catalogue; raises `Damaged`, `Unavailable`."""
+        assert self._reader is not None
+        try:
+            return read(self._reader)
+        except sqlite3.Error as error:
+            kind = Damaged if is_damage(error) else Unavailable
+            raise kind(f"the catalogue of rooms can't be read: {describe(error)}") from error
+
+    def change(self, write: Callable[[sqlite3.Connection], T]) -> T:
+        """Change the catalogue in one transaction; raises what `sqlite3` raises."""
+        assert self._writer is not None
+        with self._writer as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            return write(connection)
 
     def rooms(self) -> list[str]:
         """The names of the rooms that have documents; raises `Damaged`, `Unavailable`."""
@@ -260,6 +297,7 @@ class Database:
         row = encode_log_row(document, record)
         if document.last_seq == 0:
             self._next_id += 1
+            catalogue.add(self._writer, new_room(room, record.time_ms))
         document.last_seq += 1
         document.changed_ms = record.time_ms
         document.stored_bytes += sum(map(len, record.updates))
@@ -270,6 +308,11 @@ class Database:
         room, path, incarnation = change[:3]
         self._ended[change[:3]] = str(error)
         return f"record refused for {path!r} in room {room!r}, incarnation {incarnation}: {error}"
+
+
+def _delete(connection: sqlite3.Connection, document: int) -> None:
+    for table, column in _OF_DOCUMENT.items():
+        connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (document,))
 
 
 def _hold(folder: Path) -> int:

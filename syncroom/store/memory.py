@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncroom.errors import Unavailable
-from syncroom.store.base import DocumentInfo, StoredDocument
+from syncroom.store.base import DocumentInfo, StoredDocument, new_room
 from syncroom.store.traces import decode_traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from syncroom.store.base import Generation, Record, Trace
+    from syncroom.store.base import Generation, Record, RoomInfo, Trace
 
 log = logging.getLogger("syncroom.store")
 
@@ -50,6 +50,7 @@ class MemoryStore:
         self.on_failure: Callable[[str | None], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._documents: dict[tuple[str, str], _Kept] = {}
+        self._rooms: dict[str, RoomInfo] = {}
         self._ended: set[str] = set()
         """The incarnations of deleted documents."""
         self._refusal: str | None = None
@@ -126,6 +127,49 @@ class MemoryStore:
         self._ended.add(kept.incarnation)
         return True
 
+    async def add_room(self, room: RoomInfo) -> bool:
+        """Put a room into the catalogue."""
+        self._running()
+        return self._rooms.setdefault(room.name, room) is room
+
+    async def find_room(self, name: str) -> RoomInfo | None:
+        """The room of a name."""
+        self._running()
+        return self._rooms.get(name)
+
+    async def find_room_id(self, id: str) -> RoomInfo | None:
+        """The room of an id."""
+        self._running()
+        return next((room for room in self._rooms.values() if room.id == id), None)
+
+    async def list_rooms(self, after: str, contains: str, limit: int) -> tuple[list[RoomInfo], int]:
+        """Some rooms by name, and how many match in all."""
+        self._running()
+        names = sorted(name for name in self._rooms if contains.lower() in name.lower())
+        return [self._rooms[name] for name in names if name > after][:limit], len(names)
+
+    async def disabled_rooms(self) -> list[str]:
+        """The names of the rooms that are disabled."""
+        self._running()
+        return sorted(room.name for room in self._rooms.values() if not room.is_enabled)
+
+    async def update_room(self, room: RoomInfo) -> bool:
+        """Write a room over the one of its name and id."""
+        self._running()
+        known = self._rooms.get(room.name)
+        if known is None or known.id != room.id:
+            return False
+        self._rooms[room.name] = room
+        return True
+
+    async def delete_room(self, name: str) -> bool:
+        """Take a room away with its documents."""
+        self._running()
+        paths = [path for room, path in self._documents if room == name]
+        for path in paths:
+            await self.delete(name, path)
+        return self._rooms.pop(name, None) is not None
+
     async def rooms(self) -> list[str]:
         """The names of the rooms that have documents."""
         self._running()
@@ -162,6 +206,8 @@ class MemoryStore:
 
     def _kept(self, room: str, path: str, incarnation: str, first: Record) -> _Kept:
         now = first.time_ms
+        if room not in self._rooms:
+            self._rooms[room] = new_room(room, now)
         return self._documents.setdefault((room, path), _Kept(incarnation, now, now))
 
     def _running(self) -> asyncio.AbstractEventLoop:

@@ -13,12 +13,14 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from syncroom.errors import Damaged, Misconfigured
+from syncroom.store import catalogue
+from syncroom.store.base import new_room
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION_ID = int.from_bytes(b"syrm")
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 DOCUMENTS = """CREATE TABLE documents(
     id INTEGER PRIMARY KEY,
@@ -64,7 +66,17 @@ LOG = """CREATE TABLE log(
     PRIMARY KEY(document, seq)
 )"""
 
-TABLES = (BASES, DOCUMENTS, LOG, TRACES)
+ROOMS = """CREATE TABLE rooms(
+    name TEXT PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    created_ms INTEGER NOT NULL,
+    is_enabled INTEGER NOT NULL,
+    metadata TEXT NOT NULL,
+    annotations TEXT NOT NULL,
+    checksum INTEGER NOT NULL
+)"""
+
+TABLES = (BASES, DOCUMENTS, LOG, ROOMS, TRACES)
 """All of them, by name."""
 
 LOCKED_S = 1.0
@@ -97,6 +109,7 @@ def check_or_create(connection: sqlite3.Connection, file: Path) -> None:
             f"BEGIN; {'; '.join(TABLES)}; PRAGMA application_id = {APPLICATION_ID}; "
             f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
+        version = SCHEMA_VERSION
     elif application != APPLICATION_ID:
         raise Misconfigured(f"{file} is not a database of syncroom; move it away")
     elif version > SCHEMA_VERSION:
@@ -104,6 +117,8 @@ def check_or_create(connection: sqlite3.Connection, file: Path) -> None:
             f"{file} has schema version {version}, this syncroom knows versions up to "
             f"{SCHEMA_VERSION}; install a newer syncroom"
         )
+    if version == 2:
+        _add_rooms(connection)
     elif version < SCHEMA_VERSION:
         raise Damaged(f"{file} has schema version {version}, which no release wrote")
     written = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
@@ -121,6 +136,17 @@ def check_or_create(connection: sqlite3.Connection, file: Path) -> None:
             f"the table of documents in {file} contradicts its index of names: {found}; "
             "restore a backup, or look into it with sqlite3 before you let it REINDEX"
         )
+
+
+def _add_rooms(connection: sqlite3.Connection) -> None:
+    """From version 2 to 3: the catalogue, with every room that has documents."""
+    rooms = "SELECT room, min(created_ms) FROM documents GROUP BY room"
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(ROOMS)
+        for name, created_ms in connection.execute(rooms).fetchall():
+            catalogue.add(connection, new_room(name, created_ms))
+        connection.execute("PRAGMA user_version = 3")
 
 
 def is_damage(error: sqlite3.Error) -> bool:

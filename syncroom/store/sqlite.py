@@ -18,9 +18,10 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from syncroom.errors import Unavailable
+from syncroom.store import catalogue
 from syncroom.store.database import Change, Database, Written
 from syncroom.store.schema import describe
 
@@ -28,10 +29,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from syncroom.store.base import DocumentInfo, Generation, Record, StoredDocument, Trace
+    from syncroom.store.base import (
+        DocumentInfo,
+        Generation,
+        Record,
+        RoomInfo,
+        StoredDocument,
+        Trace,
+    )
 
 RETRY_S = 1.0
 """A failed commit is tried again so often: soon enough for people, rarely enough for a log."""
+
+T = TypeVar("T")
 
 log = logging.getLogger("syncroom.store")
 
@@ -127,6 +137,40 @@ class SqliteStore:
                 f"{path!r} in room {room!r} can't be deleted: {describe(error)}"
             ) from error
 
+    async def add_room(self, room: RoomInfo) -> bool:
+        """Put a room into the catalogue."""
+        return await self._change(partial(catalogue.add, room=room))
+
+    async def find_room(self, name: str) -> RoomInfo | None:
+        """The room of a name."""
+        return await self._look_up(partial(catalogue.find, name=name))
+
+    async def find_room_id(self, id: str) -> RoomInfo | None:
+        """The room of an id."""
+        return await self._look_up(partial(catalogue.find_id, id=id))
+
+    async def list_rooms(self, after: str, contains: str, limit: int) -> tuple[list[RoomInfo], int]:
+        """Some rooms by name, and how many match in all."""
+        page = partial(catalogue.page, after=after, contains=contains, limit=limit)
+        return await self._look_up(page)
+
+    async def disabled_rooms(self) -> list[str]:
+        """The names of the rooms that are disabled."""
+        return await self._look_up(catalogue.disabled)
+
+    async def update_room(self, room: RoomInfo) -> bool:
+        """Write a room over the one of its name and id."""
+        return await self._change(partial(catalogue.update, room=room))
+
+    async def delete_room(self, name: str) -> bool:
+        """Take a room away with its documents, after all that was appended to them before."""
+        await self._settle()
+        delete = partial(self._database.delete_room, name)
+        try:
+            return await self._running().run_in_executor(self._writer, delete)
+        except sqlite3.Error as error:
+            raise Unavailable(f"room {name!r} can't be deleted: {describe(error)}") from error
+
     async def rooms(self) -> list[str]:
         """The names of the rooms that have documents on disk."""
         return await self._running().run_in_executor(self._reader, self._database.rooms)
@@ -161,6 +205,16 @@ class SqliteStore:
                 self._timer.cancel()
             await loop.run_in_executor(self._writer, self._let_go)
             self._writer.shutdown()
+
+    async def _look_up(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._running().run_in_executor(self._reader, self._database.look_up, read)
+
+    async def _change(self, write: Callable[[sqlite3.Connection], T]) -> T:
+        change = partial(self._database.change, write)
+        try:
+            return await self._running().run_in_executor(self._writer, change)
+        except sqlite3.Error as error:
+            raise Unavailable(f"the catalogue can't be changed: {describe(error)}") from error
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
