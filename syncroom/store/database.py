@@ -94,8 +94,11 @@ class Database:
             self._reader = connect(f"{self.file.as_uri()}?mode=ro")
             (last_id,) = self._writer.execute("SELECT max(id) FROM documents").fetchone()
             self._next_id = (last_id or 0) + 1
-            _sync_folder(self._folder)
-            _sync_folder(self._folder.parent)
+            # Commits of a process that was killed may have left no trace on the disk itself yet.
+            # They are served from now on, and whoever made them takes them for saved.
+            _sync(self.file.with_name(f"{self.file.name}-wal"))
+            _sync(self._folder)
+            _sync(self._folder.parent)
         except OSError as error:
             self.close()
             raise Misconfigured(f"the data folder can't be used: {error}") from error
@@ -331,9 +334,9 @@ def _hold(folder: Path) -> int:
     return lock
 
 
-def _sync_folder(folder: Path) -> None:
-    """A new file is only safe once its folder's entry is on disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+def _sync(path: Path) -> None:
+    """Have a file on disk, or the entries of a folder: without its entry a file is lost."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:

@@ -1,0 +1,215 @@
+"""
+Lives of a data folder: a store is used as a server uses it, and all that is promised is noted.
+
+What happens to the disk and what the store says of it stand in one row of events, so at each of
+them it is known what has to be there if the power were cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from syncroom.errors import SyncroomError
+from syncroom.store.base import Generation
+from syncroom.store.check import check_file
+from syncroom.store.sqlite import SqliteStore
+from syncroom.store.traces import encode_traces
+from tests.store.appender import numbered
+from tests.store.compacting import trace_of
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from syncroom.store.base import StoredDocument
+    from tests.support.vfs import Event, RecordedDisk
+
+ROOM = "demo"
+PATHS = [f"{number}.md" for number in range(4)]
+TURNS = 25
+
+
+@dataclass(slots=True)
+class Promise:
+    """What whoever uses the store may expect of a document."""
+
+    incarnation: str
+    sent: int = 0
+    acknowledged: int = 0
+    base_sent: int = 0
+    base_acknowledged: int = 0
+    is_deleting: bool = False
+    is_deleted: bool = False
+
+    def broken_by(self, stored: StoredDocument | None) -> Iterator[str]:
+        """In which ways what was read back is not what was promised."""
+        if stored is None:
+            if self.acknowledged and not self.is_deleting:
+                yield "lost: the document"
+            return
+        if self.is_deleted:
+            yield "wrong: it was deleted"
+        if stored.incarnation != self.incarnation:
+            yield f"wrong: incarnation {stored.incarnation}"
+        if stored.last_seq < self.acknowledged:
+            yield f"lost: record {self.acknowledged} after {stored.last_seq}"
+        if stored.base_seq < self.base_acknowledged:
+            yield f"lost: base {self.base_acknowledged} after {stored.base_seq}"
+        if stored.last_seq > self.sent or stored.base_seq > self.base_sent:
+            yield "wrong: more than was ever sent"
+        numbers = range(stored.base_seq + 1, stored.last_seq + 1)
+        if list(stored.records) != [numbered(number) for number in numbers]:
+            yield "wrong: other records than were sent"
+        if stored.base != base_of(stored.base_seq):
+            yield "wrong: another base than was sent"
+
+    def under_way(self) -> Iterator[str]:
+        """What was begun and not acknowledged."""
+        if not self.acknowledged:
+            yield "creation"
+        if self.sent > self.acknowledged:
+            yield "commit"
+        if self.base_sent > self.base_acknowledged:
+            yield "compaction"
+        if self.is_deleting and not self.is_deleted:
+            yield "deletion"
+
+
+class Promises(dict[str, Promise]):
+    """For each path, what may be expected."""
+
+    def follow(self, event: Event) -> None:
+        """Take in what a life did, or was told."""
+        kind, note = event.kind, event.note
+        if kind == "began":
+            path, incarnation = note
+            self[path] = Promise(incarnation)
+        elif kind in Promise.__slots__:
+            path, value = note
+            setattr(self[path], kind, value)
+
+    def under_way(self) -> set[str]:
+        """What was begun and not acknowledged, of all documents."""
+        return {each for promise in self.values() for each in promise.under_way()}
+
+
+def base_of(upto: int) -> bytes:
+    """Some of them fill several pages of the file."""
+    return f"base {upto} ".encode() * (3000 if upto % 3 else 1) if upto else b""
+
+
+class Life:
+    """Uses an open store, and notes what it is told."""
+
+    def __init__(self, disk: RecordedDisk, store: SqliteStore, rng: random.Random) -> None:
+        self.disk = disk
+        self.store = store
+        self.rng = rng
+        self.incarnations: dict[str, str] = {}
+        self.seqs: dict[str, int] = {}
+
+    async def run(self) -> None:
+        for path in PATHS:
+            stored = await self.store.load(ROOM, path)
+            if stored is not None:
+                self.incarnations[path] = stored.incarnation
+                self.seqs[path] = stored.last_seq
+                # It is served from now on: who wrote it takes it for saved.
+                self.disk.note("acknowledged", (path, stored.last_seq))
+                self.disk.note("base_acknowledged", (path, stored.base_seq))
+        for _ in range(TURNS):
+            chance = self.rng.random()
+            path = self.rng.choice(PATHS)
+            if chance < 0.7:
+                for _ in range(self.rng.randrange(1, 20)):
+                    self.append(self.rng.choice(PATHS))
+                if self.rng.random() < 0.5:
+                    await self.store.flush()
+            elif path not in self.incarnations:
+                await self.create(path)
+            elif chance < 0.9:
+                await self.compact(path)
+            else:
+                await self.delete(path)
+        await self.store.flush()
+
+    def append(self, path: str) -> None:
+        if path not in self.incarnations:
+            self._begin(path)
+        self.seqs[path] += 1
+        seq = self.seqs[path]
+        self.disk.note("sent", (path, seq))
+        durable = partial(self.disk.note, "acknowledged", (path, seq))
+        self.store.append(ROOM, path, self.incarnations[path], numbered(seq), durable)
+
+    async def create(self, path: str) -> None:
+        self._begin(path)
+        self.seqs[path] = 1
+        self.disk.note("sent", (path, 1))
+        stored = await self.store.create(ROOM, path, self.incarnations[path], numbered(1))
+        assert stored.incarnation == self.incarnations[path]
+        self.disk.note("acknowledged", (path, 1))
+
+    async def compact(self, path: str) -> None:
+        stored = await self.store.load(ROOM, path)
+        if stored is None or not stored.records:
+            return
+        upto = self.rng.randint(stored.base_seq + 1, stored.last_seq)
+        numbers = range(stored.base_seq + 1, upto + 1)
+        traces = encode_traces([trace_of(number) for number in numbers])
+        generation = Generation(stored.base_seq, upto, base_of(upto), traces)
+        self.disk.note("base_sent", (path, upto))
+        replacing = asyncio.create_task(
+            self.store.replace(ROOM, path, self.incarnations[path], generation)
+        )
+        self.append(path)
+        assert await replacing
+        self.disk.note("base_acknowledged", (path, upto))
+
+    async def delete(self, path: str) -> None:
+        self.disk.note("is_deleting", (path, True))
+        assert await self.store.delete(ROOM, path)
+        self.disk.note("is_deleted", (path, True))
+        del self.incarnations[path]
+
+    def _begin(self, path: str) -> None:
+        self.incarnations[path] = self.rng.randbytes(16).hex()
+        self.seqs[path] = 0
+        self.disk.note("began", (path, self.incarnations[path]))
+
+
+async def open_store(folder: Path, **pragmas: str | int) -> SqliteStore:
+    """An open store, with settings of SQLite that a server would not have."""
+    store = SqliteStore(folder, commit_pause_s=0.0)
+    await store.open()
+    writer = store._database._writer
+    assert writer is not None
+    for name, value in pragmas.items():
+        writer.execute(f"PRAGMA {name} = {value}")
+    return store
+
+
+async def complaints(folder: Path, promises: Promises) -> list[str]:
+    """What is wrong with a folder, which is opened, read, written to and closed."""
+    try:
+        store = await open_store(folder)
+    except SyncroomError as error:
+        return [f"corrupt: {error}"]
+    found: list[str] = []
+    try:
+        for path, promise in promises.items():
+            stored = await store.load(ROOM, path)
+            found += promise.broken_by(stored)
+            await store.traces(ROOM, path)
+            if stored is not None:
+                store.append(ROOM, path, stored.incarnation, numbered(stored.last_seq + 1))
+        await store.flush()
+    except SyncroomError as error:
+        found.append(f"corrupt: {error}")
+    await store.close()
+    found += [f"corrupt: {finding.text}" for finding in check_file(folder)]
+    return found
