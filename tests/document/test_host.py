@@ -232,7 +232,7 @@ async def test_a_host_inherits_no_file_and_no_secret(
 
 
 async def test_errors_come_back_as_what_they_are(make_hosts: Hosts) -> None:
-    hosts = make_hosts()
+    hosts = make_hosts(view_cpu_s=30.0)
     with pytest.raises(Damaged, match="the bytes end"):
         await hosts.call("json", b"\xff")
     with pytest.raises(Malformed, match="pattern"):
@@ -248,7 +248,7 @@ async def test_a_document_nested_without_end_is_too_much(make_hosts: Hosts) -> N
         inner = inner[0]  # type: ignore[assignment]
 
     with pytest.raises(LimitExceeded, match="nested too deep"):
-        await make_hosts().call("json", document.get_update())
+        await make_hosts(view_cpu_s=30.0).call("json", document.get_update())
 
 
 async def test_a_fault_of_our_own_is_no_death_and_quotes_nothing(make_hosts: Hosts) -> None:
