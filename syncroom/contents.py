@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from syncroom.document.culprit import Piece, find_culprit, read_piece, without
 from syncroom.document.document import Outcome
 from syncroom.document.host import HostDied, ViewHosts
-from syncroom.document.log import EMPTY_UPDATE, merge
+from syncroom.document.log import merge
 from syncroom.errors import Damaged, LimitExceeded, Malformed, NotFound, SyncroomError
 from syncroom.store.base import Record
 from syncroom.store.quarantine import Quarantined
@@ -178,7 +178,7 @@ class Contents:
             return await self._edit(room, path, who, op, arguments)
         # It may have left memory meanwhile, or have been deleted.
         again = await self._rooms.room(room).open(path)
-        if again.incarnation != document.incarnation and document.whole() != EMPTY_UPDATE:
+        if again.incarnation != document.incarnation and not document.is_new:
             raise NotFound(f"the document {path!r} was deleted meanwhile")
         if not answer.data:
             return Content(False, again.incarnation, 0)
@@ -186,7 +186,7 @@ class Contents:
 
     async def _open(self, room: str, path: str) -> Document:
         document = await self._rooms.room(room).open(path)
-        if document.whole() == EMPTY_UPDATE:
+        if document.is_new:
             raise NotFound(f"there is no document {path!r}")
         return document
 
@@ -194,16 +194,14 @@ class Contents:
         """A document as it is, or as it is stored; raises `NotFound`, `Damaged`, `Unavailable`."""
         document = self._rooms.find(room, path)
         if document is not None:
-            snapshot = _Snapshot(room, path, document.incarnation, document.whole())
-        else:
-            stored = await self._store.load(room, path)
-            if stored is None:
+            if document.is_new:
                 raise NotFound(f"there is no document {path!r}")
-            data = await asyncio.to_thread(merge, stored.updates)
-            snapshot = _Snapshot(room, path, stored.incarnation, data)
-        if snapshot.data == EMPTY_UPDATE:
+            return _Snapshot(room, path, document.incarnation, document.whole())
+        stored = await self._store.load(room, path)
+        if stored is None:
             raise NotFound(f"there is no document {path!r}")
-        return snapshot
+        data = await asyncio.to_thread(merge, stored.updates)
+        return _Snapshot(room, path, stored.incarnation, data)
 
     async def _publish(self, document: Document, who: Participant, data: bytes) -> Content:
         outcome = document.accept(_Author(who), data, live=True)

@@ -7,6 +7,7 @@ Everything that syncroom raises on purpose.
     ├── Malformed         these bytes or this text cannot be what they claim
     ├── LimitExceeded     well formed, too much of it
     ├── NotFound          no such thing, or none that the asker may know of
+    ├── Conflict          there is such a thing already
     ├── Damaged           stored bytes are not what was written
     ├── Unavailable       not now; trying again later may help
     └── Misconfigured     a setting or a file beside the server is wrong
@@ -54,6 +55,12 @@ class NotFound(SyncroomError):
     """There is no such thing, or none that the asker may know of."""
 
     code = "not_found"
+
+
+class Conflict(SyncroomError):
+    """There is such a thing already."""
+
+    code = "conflict"
 
 
 class Damaged(SyncroomError):

@@ -56,6 +56,9 @@ class Limits(BaseModel):
     token_bytes_max: PositiveInt = 8 << 10
     """A participant token: headers and URLs of 8 KiB pass every proxy."""
 
+    schema_bytes_max: PositiveInt = 256 << 10
+    """The schema of one document, as JSON: every client that opens the document gets it."""
+
     presence_bytes_max: PositiveInt = 64 << 10
     """One client's presence state; it is sent to everybody at every change."""
 

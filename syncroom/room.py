@@ -9,6 +9,7 @@ not be read is refused, never replaced by an empty one.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import secrets
 import time
@@ -20,6 +21,7 @@ from syncroom.auth.paths import PARTICIPANTS_PATH, is_reserved
 from syncroom.document.document import Document
 from syncroom.document.log import merge
 from syncroom.document.maps import MapDocument
+from syncroom.document.mesh_schema import read_schema
 from syncroom.errors import Damaged, Malformed, NotFound, Unavailable
 from syncroom.logs import about
 from syncroom.store.base import Record
@@ -222,6 +224,8 @@ class Room:
             document.restore(merge(updates))
             document.stored_bytes = sum(map(len, updates))
             document.growth.begin(stored)
+            if stored.schema:
+                document.schema = read_schema(json.loads(stored.schema))
         except (Malformed, ValueError) as error:
             raise Damaged(
                 f"the document {document.path!r} of room {self.name!r} can't be read: {error}"

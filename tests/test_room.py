@@ -60,11 +60,12 @@ class GatedStore(MemoryStore):
         incarnation: str,
         record: Record,
         durable: Callable[[], None] | None = None,
+        schema: str = "",
     ) -> None:
         if self.is_durable or durable is None:
-            super().append(room, path, incarnation, record, durable)
+            super().append(room, path, incarnation, record, durable, schema)
             return
-        super().append(room, path, incarnation, record)
+        super().append(room, path, incarnation, record, None, schema)
         self.waiting.append(durable)
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from enum import Enum, auto
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from syncroom.document.growth import Growth
-from syncroom.document.log import EMPTY_VECTOR, UpdateLog
+from syncroom.document.log import EMPTY_UPDATE, EMPTY_VECTOR, UpdateLog
 from syncroom.document.owners import Owners
 from syncroom.document.presence import Presence, is_echo
 from syncroom.document.state import DocumentState
@@ -28,14 +28,19 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterable, Sequence
 
+    from syncroom.document.mesh_schema import MeshSchema
     from syncroom.document.peer import Peer, Wire
     from syncroom.limits import Limits
     from syncroom.metrics import Metrics
     from syncroom.protocol.awareness import Entry
     from syncroom.protocol.update import Keystroke, Update
 
-    Keep = Callable[[Record, Callable[[], None]], None]
-    """Takes a record, and says when it is on disk."""
+    class Keep(Protocol):
+        """Takes a record, and the document's schema once, and says when that is on disk."""
+
+        def __call__(
+            self, record: Record, durable: Callable[[], None], schema: str = "", /
+        ) -> None: ...
 
 
 _ANSWER_BYTES = 300
@@ -90,6 +95,8 @@ class Document:
     ) -> None:
         self.path = path
         self.incarnation = incarnation
+        self.schema: MeshSchema | None = None
+        """What its content follows; None for documents of editors."""
         self.peers: set[Peer] = set()
         self.unsaved = 0
         """Records on their way to the disk."""
@@ -142,6 +149,11 @@ class Document:
         client = self._owners.release(peer)
         if client is not None:
             self._show(self._presence.leave(client, self._now_ms()))
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody ever put anything into it."""
+        return self.schema is None and self.whole() == EMPTY_UPDATE
 
     def vector(self) -> bytes:
         """The state vector."""
@@ -239,6 +251,25 @@ class Document:
         self._state.apply(read_update(data, self._limits.value_depth_max))
         self._log.append(data)
         self._add(None, data, ())
+
+    def set_schema(self, schema: MeshSchema, participant: str) -> None:
+        """Say what the content follows from now on; once only, with a record of its own.
+
+        Args:
+            schema: what it follows.
+            participant: the id of who says so.
+
+        Raises:
+            Unavailable: what can't be stored is not accepted.
+        """
+        assert self.schema is None and self._keep is not None
+        if self._failure is not None:
+            raise Unavailable(f"nothing can be saved at present: {self._failure}")
+        self.schema = schema
+        self.stored_bytes += len(EMPTY_UPDATE)
+        self.unsaved += 1
+        record = Record(self._now_ms(), participant, (), (EMPTY_UPDATE,))
+        self._keep(record, partial(self._durable, None, b"", None), schema.text)
 
     def begin_compaction(self) -> None:
         """Hand on all that is here to be stored, and keep it apart from what comes."""

@@ -75,6 +75,8 @@ class StoredDocument:
     """Empty while there is none."""
     base_seq: int = 0
     """The number of the last record that the base stands for."""
+    schema: str = ""
+    """The JSON text of the schema that its content follows; empty while it has none."""
 
     @property
     def last_seq(self) -> int:
@@ -151,13 +153,15 @@ class Store(Protocol):
         incarnation: str,
         record: Record,
         durable: Callable[[], None] | None = None,
+        schema: str = "",
     ) -> None:
         """Queue a record. ``durable`` runs on the event loop after it is on disk.
 
-        The document is created with the first record, and its room with it. While the disk fails,
-        records wait in order and are tried again; ``failure`` says why. A record whose incarnation
-        is not the stored one is refused: logged, never written, never durable, and nothing after it
-        in that history is.
+        The document is created with the first record, and its room with it. A schema is written in
+        the same transaction, once: where the document has one already, that one stays. While the
+        disk fails, records wait in order and are tried again; ``failure`` says why. A record whose
+        incarnation is not the stored one is refused: logged, never written, never durable, and
+        nothing after it in that history is.
         """
 
     async def replace(self, room: str, path: str, incarnation: str, generation: Generation) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncroom.errors import Damaged
 from syncroom.store import catalogue
+from syncroom.store.document_schemas import read_schema
 from syncroom.store.generations import read_traces
 from syncroom.store.rows import DocumentRow, blob_checksum, decode_log_row
 from syncroom.store.schema import connect, describe
@@ -55,7 +56,7 @@ def check_file(folder: Path) -> Iterator[Finding]:
 
 
 def _orphans(connection: sqlite3.Connection) -> Iterator[Finding]:
-    for table in ("log", "bases", "traces"):
+    for table in ("log", "bases", "traces", "schemas"):
         select = (
             f"SELECT document, count(*) FROM {table} "
             "WHERE document NOT IN (SELECT id FROM documents) GROUP BY document"
@@ -100,10 +101,11 @@ def _check_history(
         yield "missing", expected, _missing(expected, document.last_seq)
     for seq in {document.base_seq, document.kept_seq} - {0}:
         yield from _check_base(connection, document, seq)
-    try:
-        read_traces(connection, document)
-    except Damaged as error:
-        yield "checksum", None, str(error)
+    for read in (read_traces, read_schema):
+        try:
+            read(connection, document)
+        except Damaged as error:
+            yield "checksum", None, str(error)
 
 
 def _check_base(

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from syncroom.errors import Damaged, Misconfigured, Unavailable
 from syncroom.store import catalogue
 from syncroom.store.base import DocumentInfo, Record, StoredDocument, new_room
+from syncroom.store.document_schemas import read_schema, write_schemas
 from syncroom.store.generations import read_base, read_traces, write_generation
 from syncroom.store.rows import DocumentRow, LogRow, decode_log_row, encode_log_row
 from syncroom.store.schema import check_or_create, connect, describe, is_damage
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 
     from syncroom.store.base import Generation, Trace
 
-Change: TypeAlias = "tuple[str, str, str, Record, Callable[[], None] | None, bool]"
+Change: TypeAlias = "tuple[str, str, str, Record, Callable[[], None] | None, bool, str]"
 """room, path, incarnation, record, what to call once it is on disk, whether it is the initial
-content. A bare tuple costs 0.07 us to make, a class of our own five to nine times that."""
+content, and the document's schema or nothing. A bare tuple costs 0.07 us to make, a class of our
+own five to nine times that."""
 
 ON_KNOWN_DOCUMENT = """
     ON CONFLICT(id) DO UPDATE SET changed_ms = excluded.changed_ms, last_seq = excluded.last_seq,
@@ -50,7 +52,13 @@ SMALL_BYTES_MAX = 16 << 10
 KNOWN_MAX = 10_000
 """Documents that the writer remembers between commits, a few hundred bytes each."""
 
-_OF_DOCUMENT = {"log": "document", "bases": "document", "traces": "document", "documents": "id"}
+_OF_DOCUMENT = {
+    "log": "document",
+    "bases": "document",
+    "traces": "document",
+    "schemas": "document",
+    "documents": "id",
+}
 """For each table, the column that names the document."""
 
 _DELETED = "the document was deleted"
@@ -130,6 +138,7 @@ class Database:
         assert self._writer is not None
         written = Written()
         rows: list[LogRow] = []
+        schemas: list[tuple[DocumentRow, str]] = []
         touched: dict[int, DocumentRow] = {}
         # Forgotten if anything below raises: the numbers in it would be ahead of the file.
         known, self._known = self._known, {}
@@ -143,11 +152,14 @@ class Database:
                     continue
                 if row is not None:
                     rows.append(row)
+                    if change[6]:
+                        schemas.append((known[change[:2]], change[6]))
                 durable = change[4]
                 if durable is not None:
                     written.durable.append(durable)
             _insert_records(connection, rows)
             _insert_documents(connection, list(touched.values()))
+            write_schemas(connection, schemas)
         if len(known) <= KNOWN_MAX:
             self._known = known
         return written
@@ -163,7 +175,8 @@ class Database:
                     return None
                 seq, base = read_base(connection, document)
                 records = tuple(_read_records(connection, document, seq))
-                return StoredDocument(document.incarnation, records, base, seq)
+                schema = read_schema(connection, document)
+                return StoredDocument(document.incarnation, records, base, seq, schema)
         except sqlite3.Error as error:
             kind = Damaged if is_damage(error) else Unavailable
             raise kind(f"{path!r} in room {room!r} can't be read: {describe(error)}") from error
@@ -284,7 +297,7 @@ class Database:
     ) -> LogRow | None:
         """The row for a change; None for initial content of a document that exists."""
         assert self._writer is not None
-        room, path, incarnation, record, _, is_initial = change
+        room, path, incarnation, record, _, is_initial, _ = change
         name = (room, path)
         document = known.get(name) or _find(self._writer, room, path)
         if document is None:

@@ -58,7 +58,7 @@ def read_base(connection: sqlite3.Connection, document: DocumentRow) -> tuple[in
         if seq == 0:
             return 0, b""
         try:
-            return seq, _read_blob(connection, document, "bases", seq)
+            return seq, read_blob(connection, document, "bases", seq)
         except Damaged as error:
             log.error("%s; the generation before it is used", error)
     raise Damaged(f"no base of {document.path!r} in room {document.room!r} can be read")
@@ -71,7 +71,7 @@ def read_traces(connection: sqlite3.Connection, document: DocumentRow) -> list[T
     for (seq,) in connection.execute(select, (document.id,)).fetchall():
         where = f"the traces up to {seq} of {document.path!r} in room {document.room!r}"
         try:
-            traces += decode_traces(_read_blob(connection, document, "traces", seq))
+            traces += decode_traces(read_blob(connection, document, "traces", seq))
         except Malformed as error:
             raise Damaged(f"{where} are damaged: {error}") from error
         if len(traces) != seq:
@@ -81,9 +81,8 @@ def read_traces(connection: sqlite3.Connection, document: DocumentRow) -> list[T
     return traces
 
 
-def _read_blob(
-    connection: sqlite3.Connection, document: DocumentRow, table: str, seq: int
-) -> bytes:
+def read_blob(connection: sqlite3.Connection, document: DocumentRow, table: str, seq: int) -> bytes:
+    """The bytes in a row of ``bases``, ``traces`` or ``schemas``; raises `Damaged`."""
     where = f"number {seq} in {table} of {document.path!r} in room {document.room!r}"
     select = f"SELECT * FROM {table} WHERE document = ? AND seq = ?"
     try:

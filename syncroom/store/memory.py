@@ -33,13 +33,15 @@ class _Kept:
     base: bytes = b""
     base_seq: int = 0
     traces: list[Trace] = field(default_factory=list)
+    schema: str = ""
 
     def add(self, record: Record) -> None:
         self.records.append(record)
         self.changed_ms = record.time_ms
 
     def stored(self) -> StoredDocument:
-        return StoredDocument(self.incarnation, tuple(self.records), self.base, self.base_seq)
+        records = tuple(self.records)
+        return StoredDocument(self.incarnation, records, self.base, self.base_seq, self.schema)
 
 
 class MemoryStore:
@@ -81,6 +83,7 @@ class MemoryStore:
         incarnation: str,
         record: Record,
         durable: Callable[[], None] | None = None,
+        schema: str = "",
     ) -> None:
         """Keep a record; ``durable`` runs in a later turn of the loop."""
         loop = self._running()
@@ -89,6 +92,7 @@ class MemoryStore:
             kept = self._kept(room, path, incarnation, record)
             if kept.incarnation == incarnation:
                 kept.add(record)
+                kept.schema = kept.schema or schema
                 if durable is not None:
                     loop.call_soon(durable)
                 return

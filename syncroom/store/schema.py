@@ -4,7 +4,8 @@ What the SQLite file of a data folder holds, and the one way to open it.
 A file that syncroom did not write and a schema newer than this code are refused as
 `Misconfigured`, names of documents that contradict their index as `Damaged`. ``seq`` counts the
 records of a document and never begins anew; a base or some traces stand under the number of the
-last record that they stand for.
+last record that they stand for, the schema of a document's content under that of the record it
+came with.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION_ID = int.from_bytes(b"syrm")
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 DOCUMENTS = """CREATE TABLE documents(
     id INTEGER PRIMARY KEY,
@@ -53,6 +54,13 @@ TRACES = """CREATE TABLE traces(
     PRIMARY KEY(document, seq)
 )"""
 
+SCHEMAS = """CREATE TABLE schemas(
+    document INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    schema BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+)"""
+
 # The log has a rowid because the rows of all documents then land on the same last pages: 12 us a
 # row for 200 documents in a commit of 200 small records, 26 us when clustered by document.
 LOG = """CREATE TABLE log(
@@ -76,7 +84,7 @@ ROOMS = """CREATE TABLE rooms(
     checksum INTEGER NOT NULL
 )"""
 
-TABLES = (BASES, DOCUMENTS, LOG, ROOMS, TRACES)
+TABLES = (BASES, DOCUMENTS, LOG, ROOMS, SCHEMAS, TRACES)
 """All of them, by name."""
 
 LOCKED_S = 1.0
@@ -117,10 +125,12 @@ def check_or_create(connection: sqlite3.Connection, file: Path) -> None:
             f"{file} has schema version {version}, this syncroom knows versions up to "
             f"{SCHEMA_VERSION}; install a newer syncroom"
         )
-    if version == 2:
-        _add_rooms(connection)
-    elif version < SCHEMA_VERSION:
+    elif version < 2:
         raise Damaged(f"{file} has schema version {version}, which no release wrote")
+    if version <= 2:
+        _add_rooms(connection)
+    if version <= 3:
+        _add_schemas(connection)
     written = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
     if connection.execute(written).fetchall() != [(table,) for table in TABLES]:
         raise Damaged(f"{file} has other tables than schema version {SCHEMA_VERSION}")
@@ -147,6 +157,11 @@ def _add_rooms(connection: sqlite3.Connection) -> None:
         for name, created_ms in connection.execute(rooms).fetchall():
             catalogue.add(connection, new_room(name, created_ms))
         connection.execute("PRAGMA user_version = 3")
+
+
+def _add_schemas(connection: sqlite3.Connection) -> None:
+    """From version 3 to 4: the schemas that documents follow; none has one yet."""
+    connection.executescript(f"BEGIN IMMEDIATE; {SCHEMAS}; PRAGMA user_version = 4; COMMIT;")
 
 
 def is_damage(error: sqlite3.Error) -> bool:

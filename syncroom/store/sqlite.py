@@ -79,9 +79,10 @@ class SqliteStore:
         incarnation: str,
         record: Record,
         durable: Callable[[], None] | None = None,
+        schema: str = "",
     ) -> None:
         """Queue a record; ``durable`` runs once it is on disk."""
-        self._pending.append((room, path, incarnation, record, durable, False))
+        self._pending.append((room, path, incarnation, record, durable, False, schema))
         if not self._is_scheduled:
             self._schedule()
 
@@ -89,7 +90,7 @@ class SqliteStore:
         self, room: str, path: str, incarnation: str, initial: Record
     ) -> StoredDocument:
         """Create a document with its initial content, or return the one that exists."""
-        self._pending.append((room, path, incarnation, initial, None, True))
+        self._pending.append((room, path, incarnation, initial, None, True, ""))
         if not self._is_scheduled:
             self._schedule()
         document = await self.load(room, path)

@@ -193,6 +193,47 @@ async def test_one_of_many_creations_at_the_same_time_wins(store: Store) -> None
     assert len(returned[0].records) == 1
 
 
+async def test_a_schema_comes_with_a_record_and_stays_the_first_one(store: Store) -> None:
+    store.append("demo", "notes.md", INCARNATION, record(1))
+    store.append("demo", "notes.md", INCARNATION, record(2), schema='{"ü": 1}')
+    store.append("demo", "notes.md", INCARNATION, record(3), schema="another")
+    await append_all(store, "demo", "notes.md", record(4))
+
+    stored = await store.load("demo", "notes.md")
+
+    records = tuple(map(record, range(1, 5)))
+    assert stored == StoredDocument(INCARNATION, records, schema='{"ü": 1}')
+
+
+async def test_a_schema_creates_a_document_and_ends_with_it(store: Store) -> None:
+    store.append("demo", "notes.md", INCARNATION, record(1), schema="first")
+    await store.flush()
+    await store.delete("demo", "notes.md")
+
+    await store.create("demo", "notes.md", ANOTHER, record(2))
+
+    assert await store.load("demo", "notes.md") == StoredDocument(ANOTHER, (record(2),))
+
+
+async def test_a_schema_outlives_the_records_that_a_base_stands_for(store: Store) -> None:
+    store.append("demo", "notes.md", INCARNATION, record(0), schema="kept")
+    await append_all(store, "demo", "notes.md", *map(record, range(1, 9)))
+
+    assert await store.replace("demo", "notes.md", INCARNATION, generation(0, 8))
+
+    stored = await store.load("demo", "notes.md")
+    assert stored == StoredDocument(INCARNATION, (record(8),), b"base 8", 8, "kept")
+
+
+async def test_the_schema_of_a_refused_record_is_not_written(store: Store) -> None:
+    await append_all(store, "demo", "notes.md", record(1))
+    store.append("demo", "notes.md", ANOTHER, record(2), schema="refused")
+    with pytest.raises(Unavailable, match="refused"):
+        await store.flush()
+
+    assert await store.load("demo", "notes.md") == StoredDocument(INCARNATION, (record(1),))
+
+
 async def test_a_document_goes_on_after_its_creation(store: Store) -> None:
     await store.create("demo", "notes.md", INCARNATION, record(1))
 

@@ -71,10 +71,13 @@ class Disk:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.schemas: list[str] = []
+        """What came with each record."""
         self._waiting: list[Callable[[], None]] = []
 
-    def keep(self, record: Record, durable: Callable[[], None]) -> None:
+    def keep(self, record: Record, durable: Callable[[], None], schema: str = "") -> None:
         self.records.append(record)
+        self.schemas.append(schema)
         self._waiting.append(durable)
 
     def sync(self) -> None:

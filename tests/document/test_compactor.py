@@ -64,9 +64,9 @@ class Scene:
         self.compactor = Compactor(store, limits, self.find)
         self.clock = 0
 
-    def keep(self, record: Record, durable: object) -> None:
+    def keep(self, record: Record, durable: object, schema: str = "") -> None:
         assert callable(durable)
-        self.store.append("demo", "notes", INCARNATION, record, durable)
+        self.store.append("demo", "notes", INCARNATION, record, durable, schema)
 
     def find(self, room: str, path: str) -> Document | None:
         return self.document if self.is_open and (room, path) == ("demo", "notes") else None

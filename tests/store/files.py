@@ -29,7 +29,10 @@ def write_documents(folder: Path, *, documents: int, records: int) -> None:
     for number in range(records):
         database.write(
             [
-                ("demo", f"{document}.md", f"{document:032x}", numbered(number + 1), None, False)
+                (
+                    *("demo", f"{document}.md", f"{document:032x}"),
+                    *(numbered(number + 1), None, False, ""),
+                )
                 for document in range(documents)
             ]
         )

@@ -81,6 +81,38 @@ def test_a_file_that_is_not_as_we_make_it_is_refused_and_left_alone(
     assert file.read_bytes() == before
 
 
+def test_a_file_of_schema_version_3_gains_what_it_lacks(folder: Path, file: Path) -> None:
+    write_documents(folder, documents=1, records=2)
+    with tool(file) as connection:
+        connection.execute("DROP TABLE schemas")
+        connection.execute("PRAGMA user_version = 3")
+
+    database = Database(folder)
+    database.open()
+    name = ("demo", "0.md", f"{0:032x}")
+    database.write([(*name, numbered(3), None, False, "schema")])
+    stored = database.read("demo", "0.md")
+    database.close()
+
+    assert stored == StoredDocument(name[2], tuple(map(numbered, (1, 2, 3))), schema="schema")
+
+
+@pytest.mark.parametrize("alter", ["seq = 1", "checksum = 7", "schema = 'text'", "schema = x'00'"])
+def test_an_altered_schema_of_a_document_is_noticed(folder: Path, file: Path, alter: str) -> None:
+    write_documents(folder, documents=1, records=1)
+    database = Database(folder)
+    database.open()
+    database.write([("demo", "0.md", f"{0:032x}", numbered(2), None, False, "schema")])
+    database.close()
+    with tool(file) as connection:
+        connection.execute(f"UPDATE schemas SET {alter}")
+
+    database.open()
+    with pytest.raises(Damaged, match=r"schemas of .0\.md. "):
+        database.read("demo", "0.md")
+    database.close()
+
+
 @pytest.mark.parametrize("garbled", [b"CREA\xd4E TABLE log", b"CREATE TABLE lof"])
 def test_a_garbled_schema_is_damage(folder: Path, file: Path, garbled: bytes) -> None:
     write_documents(folder, documents=1, records=1)

@@ -23,7 +23,7 @@ NAME = ("demo", "notes.md")
 
 
 def append(database: Database, first: int, end: int) -> None:
-    changes = [(*NAME, INCARNATION, numbered(each), None, False) for each in range(first, end)]
+    changes = [(*NAME, INCARNATION, numbered(each), None, False, "") for each in range(first, end)]
     database.write(changes)
 
 

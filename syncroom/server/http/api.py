@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from syncroom.errors import (
+    Conflict,
     Denied,
     LimitExceeded,
     Malformed,
@@ -29,6 +30,7 @@ _STATUS: dict[type[SyncroomError], int] = {
     Unauthenticated: 401,
     Denied: 403,
     NotFound: 404,
+    Conflict: 409,
     Malformed: 400,
     LimitExceeded: 413,
     Unavailable: 503,
