@@ -8,6 +8,7 @@ Everything that syncroom raises on purpose.
     ├── LimitExceeded     well formed, too much of it
     ├── NotFound          no such thing, or none that the asker may know of
     ├── Conflict          there is such a thing already
+    ├── Disabled          nobody may come into this room at present
     ├── Damaged           stored bytes are not what was written
     ├── Unavailable       not now; trying again later may help
     └── Misconfigured     a setting or a file beside the server is wrong
@@ -61,6 +62,12 @@ class Conflict(SyncroomError):
     """There is such a thing already."""
 
     code = "conflict"
+
+
+class Disabled(SyncroomError):
+    """Whoever owns the room has closed it to everybody."""
+
+    code = "disabled"
 
 
 class Damaged(SyncroomError):

@@ -25,6 +25,9 @@ class Limits(BaseModel):
     room_documents_max: PositiveInt = 100_000
     """Documents of one room: a list of them is one answer, about 20 MB for so many."""
 
+    room_info_bytes_max: PositiveInt = 8 << 10
+    """Metadata and annotations of one room, as JSON: a list of rooms holds those of all of them."""
+
     room_connections_max: PositiveInt = 10_000
     """Connections to one room: a newcomer is told to all who watch its participants."""
 

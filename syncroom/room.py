@@ -72,6 +72,10 @@ class Room:
         self._deletions: dict[str, asyncio.Task[None]] = {}
         self.on_growth: Callable[[str, str], None] | None = None
         """Called with its name and the path of a document that compacting is worth it for."""
+        self.on_arrival: Callable[[], None] | None = None
+        """Called when somebody comes in; raises where nobody may."""
+        self.occupied_since_ms = 0
+        """When the first of those came that are here; 0 while nobody is."""
         self._connections = 0
         self._document_count: int | None = None
         """Documents on disk, and new ones; not known before somebody opens a new one."""
@@ -108,13 +112,27 @@ class Room:
             self._deletions[path].add_done_callback(partial(self._deleted, path))
         await asyncio.shield(self._deletions[path])
 
+    async def end(self) -> None:
+        """Let go of every document, and of those that are being read; what arrived is stored."""
+        while self._loads or self._deletions:
+            await asyncio.wait([*self._loads.values(), *self._deletions.values()])
+        for path, document in list(self.documents.items()):
+            document.flush()
+            del self.documents[path]
+            for peer in list(document.peers):
+                peer.fail(NotFound(f"the room {self.name!r} was deleted"))
+
     def join(self, document: Document, peer: Peer) -> None:
         """Seat a peer at an open document; raises `Unavailable` where the room is full."""
+        if self.on_arrival is not None:
+            self.on_arrival()
         allowed = self._limits.room_connections_max
         if self._connections >= allowed:
             raise Unavailable(
                 f"the room has {allowed} connections, as many as it may have; try again later"
             )
+        if self._connections == 0:
+            self.occupied_since_ms = now_ms()
         self._connections += 1
         document.join(peer)
         self.participants.join(peer.participant)
@@ -122,6 +140,8 @@ class Room:
     def leave(self, document: Document, peer: Peer) -> None:
         """Unseat a peer; a document that nobody has open leaves memory after a while."""
         self._connections -= 1
+        if self._connections == 0:
+            self.occupied_since_ms = 0
         document.leave(peer)
         self.participants.leave(peer.participant)
         if not document.peers:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from syncroom.catalogue import Catalogue
 from syncroom.document.compactor import Compactor
+from syncroom.errors import Disabled, NotFound, SyncroomError, Unavailable
 from syncroom.metrics import Metrics
 from syncroom.room import Room
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from syncroom.document.document import Document
     from syncroom.limits import Limits
     from syncroom.room import InitialContent
-    from syncroom.store.base import DocumentInfo, Store
+    from syncroom.store.base import DocumentInfo, RoomInfo, Store
 
 
 def no_content(room: str, path: str) -> bytes | None:
@@ -37,7 +42,12 @@ class Rooms:
         self.metrics = Metrics()
         self._store = store
         self._initial_content = initial_content
+        self.catalogue = Catalogue(store, limits)
+        self.on_dismissal: Callable[[str, SyncroomError], None] | None = None
+        """Called with the name of a room that everybody has to leave, and why."""
         self._rooms: dict[str, Room] = {}
+        self._ending: set[str] = set()
+        """The names of rooms that are being deleted."""
         self._compactor = Compactor(store, limits, self.find)
         store.on_failure = self._set_failure
 
@@ -56,8 +66,23 @@ class Rooms:
         """The documents of all rooms that are in memory."""
         return [document for room in self._rooms.values() for document in room.documents.values()]
 
+    async def open(self) -> None:
+        """Learn which rooms are disabled; raises `Damaged`, `Unavailable`."""
+        await self.catalogue.open()
+
+    def is_disabled(self, name: str) -> bool:
+        """Whether nobody may come into a room."""
+        return name in self.catalogue.disabled
+
+    def check(self, name: str) -> None:
+        """Raise why nobody may come into a room now: `Disabled`, `Unavailable`."""
+        if self.is_disabled(name):
+            raise Disabled("this room is disabled at present")
+        self._check_ending(name)
+
     def room(self, name: str) -> Room:
-        """The room of a name."""
+        """The room of a name; raises `Unavailable` while it is being deleted."""
+        self._check_ending(name)
         if name not in self._rooms:
             self._rooms[name] = Room(
                 name,
@@ -68,11 +93,43 @@ class Rooms:
                 on_idle=self._forget,
             )
             self._rooms[name].on_growth = self._compactor.want
+            self._rooms[name].on_arrival = partial(self._arrive, name)
         return self._rooms[name]
 
     def find(self, room: str, path: str) -> Document | None:
         """The document of a room at a path, if it is in memory."""
         return self._rooms[room].documents.get(path) if room in self._rooms else None
+
+    def occupied_since_ms(self, name: str) -> int:
+        """When the first of those came into a room that are in it; 0 while nobody is."""
+        return self._rooms[name].occupied_since_ms if name in self._rooms else 0
+
+    async def change(self, id: str, changes: dict[str, Any]) -> RoomInfo:
+        """Change ``metadata``, ``annotations`` or ``is_enabled`` of a room.
+
+        Whoever is in a room that is disabled has to leave. Raises `NotFound`, `LimitExceeded`,
+        `Unavailable`, `Damaged`.
+        """
+        room = await self.catalogue.change(id, changes)
+        if not room.is_enabled:
+            self._dismiss(room.name, Disabled("this room was disabled"))
+        return room
+
+    async def delete(self, name: str) -> None:
+        """End a room with its documents: everybody has to leave, and its bytes go.
+
+        Raises `NotFound`, `Unavailable`.
+        """
+        self._check_ending(name)
+        self._ending.add(name)
+        try:
+            self._dismiss(name, NotFound(f"the room {name!r} was deleted"))
+            room = self._rooms.pop(name, None)
+            if room is not None:
+                await room.end()
+            await self.catalogue.delete(name)
+        finally:
+            self._ending.discard(name)
 
     async def documents(self, name: str) -> list[DocumentInfo]:
         """The documents that a room has on disk, by path."""
@@ -87,6 +144,20 @@ class Rooms:
     async def close(self) -> None:
         """End the work in the background. What is not compacted stays as it is."""
         await self._compactor.close()
+        await self.catalogue.close()
+
+    def _arrive(self, name: str) -> None:
+        self.check(name)
+        if not self.occupied_since_ms(name):
+            self.catalogue.note(name)
+
+    def _check_ending(self, name: str) -> None:
+        if name in self._ending:
+            raise Unavailable(f"the room {name!r} is being deleted; try again later")
+
+    def _dismiss(self, name: str, why: SyncroomError) -> None:
+        if self.on_dismissal is not None:
+            self.on_dismissal(name, why)
 
     def _forget(self, room: Room) -> None:
         if self._rooms.get(room.name) is room:

@@ -36,6 +36,8 @@ class Participant:
     scope: ApiScope | None
     expires_at: float | None
     """When the participant has to be gone, leeway included; None lets it stay."""
+    key_id: str | None = None
+    """The API key that the token names."""
 
     @property
     def may_list_participants(self) -> bool:
@@ -103,6 +105,7 @@ def participant_of(token: ParticipantToken) -> Participant:
         role=token.role,
         scope=token.get_api_grant(),
         expires_at=None if expires_at is None else expires_at + LEEWAY_S,
+        key_id=token.api_key_id,
     )
 
 

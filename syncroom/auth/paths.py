@@ -20,9 +20,20 @@ RESERVED_ROOT = ".room"
 PARTICIPANTS_PATH = ".room/participants"
 """The document in which a room keeps who is here."""
 
+_ROOM_NAME = re.compile("[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+
 _BYTES_MAX = Limits().path_bytes_max
 _SHOWN_CHARACTERS_MAX = 80
 _REFUSED_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\\\\\ud800-\udfff]")
+
+
+def check_room_name(name: str) -> None:
+    """Raise `Malformed` unless a new room may have this name."""
+    if not _ROOM_NAME.fullmatch(name):
+        raise Malformed(
+            f"{name[:_SHOWN_CHARACTERS_MAX]!r} can't be the name of a room: it takes 1 to 63 small "
+            "letters, digits and hyphens, with a letter or a digit at both ends"
+        )
 
 
 def normalise(path: str, *, bytes_max: int = _BYTES_MAX) -> str:

@@ -18,12 +18,15 @@ from syncroom.sessions import yjs
 from syncroom.sessions.connection import CLOSE_RESTART
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.datastructures import Headers
 
     from syncroom.admission import Admission
     from syncroom.rooms import Rooms
     from syncroom.server.address import TrustedProxies
     from syncroom.server.seated import SeatedConnection
+    from syncroom.sessions.connection import Session
 
 _log = logging.getLogger("syncroom.server")
 
@@ -45,6 +48,7 @@ class Gate:
         self.rooms = rooms
         self.admission = admission
         self._loop = asyncio.get_running_loop()
+        rooms.on_dismissal = self._dismiss_room
         self._draining: asyncio.Task[None] | None = None
         self._tick_later()
 
@@ -68,6 +72,7 @@ class Gate:
         try:
             self._seat(connection)
             participant = self.admission.admit(visitor)
+            self.rooms.check(visitor.room)
         except SyncroomError as error:
             yjs.refuse(connection, error, visitor.where)
         else:
@@ -80,6 +85,16 @@ class Gate:
             self._networks[network] -= 1
             if not self._networks[network]:
                 del self._networks[network]
+
+    def dismiss(self, is_meant: Callable[[Session], bool], why: SyncroomError) -> None:
+        """End the sessions that are meant."""
+        for connection in list(self.connections):
+            session = connection.session
+            if session is not None and is_meant(session):
+                session.fail(why)
+
+    def _dismiss_room(self, name: str, why: SyncroomError) -> None:
+        self.dismiss(lambda session: session.room_name == name, why)
 
     def _seat(self, connection: SeatedConnection) -> None:
         network = network_of(connection.address)

@@ -63,6 +63,7 @@ async def _serve(
     try:
         with _listen(settings) as listener:
             rooms = Rooms(store, settings.limits, initial_content)
+            await rooms.open()
             contents = Contents(rooms, store, Quarantine(settings.data_dir))
             gate = Gate(rooms, Admission(keyring), proxies)
             LoopWatch(asyncio.get_running_loop(), rooms.metrics.loop_lag)

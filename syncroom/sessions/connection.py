@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from syncroom.errors import (
     Damaged,
     Denied,
+    Disabled,
     LimitExceeded,
     Malformed,
     NotFound,
@@ -18,6 +19,8 @@ from syncroom.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from syncroom.auth.participant import Participant
+
 CLOSE_RESTART = 1012
 CLOSE_INTERNAL = 1011
 CLOSE_TRY_LATER = 1013
@@ -26,6 +29,7 @@ _CLOSE_CODES: dict[type[SyncroomError], int] = {
     Unauthenticated: 4401,
     Denied: 4403,
     NotFound: 4404,
+    Disabled: 4423,
     Malformed: 1007,
     LimitExceeded: 1009,
     Unavailable: CLOSE_TRY_LATER,
@@ -46,6 +50,10 @@ class Session(Protocol):
 
     protocol: ClassVar[str]
     """What it speaks, in one word."""
+
+    room_name: str
+
+    participant: Participant
 
     @property
     def is_lagging(self) -> bool:

@@ -158,8 +158,8 @@ def _seat_loaded(
     if error is None:
         try:
             seat(loading.result())
-        except Unavailable as is_full:
-            refuse(connection, is_full, who)
+        except SyncroomError as refusal:
+            refuse(connection, refusal, who)
         else:
             connection.release()
     elif isinstance(error, SyncroomError):
@@ -185,6 +185,7 @@ class YjsSession:
         document: Document,
     ) -> None:
         self.participant = participant
+        self.room_name = room.name
         self.client_id: int | None = None
         self.client_bytes = b""
         self.written = 0

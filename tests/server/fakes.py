@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from websockets.frames import Frame, Opcode
 
+from syncroom.auth.participant import Participant
 from syncroom.limits import Limits
 from syncroom.metrics import Metrics
 from syncroom.server.address import TrustedProxies
@@ -65,6 +66,8 @@ class RecordingSession:
     """A session that remembers what the connection asked of it."""
 
     protocol: ClassVar[str] = "yjs"
+    room_name = "demo"
+    participant = Participant("ann", "Ann", "user", None, None)
     is_lagging = False
 
     def __init__(self, connection: WebSocketProtocol) -> None:

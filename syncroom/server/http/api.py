@@ -10,6 +10,7 @@ from starlette.routing import Route
 from syncroom.errors import (
     Conflict,
     Denied,
+    Disabled,
     LimitExceeded,
     Malformed,
     NotFound,
@@ -31,6 +32,7 @@ _STATUS: dict[type[SyncroomError], int] = {
     Denied: 403,
     NotFound: 404,
     Conflict: 409,
+    Disabled: 423,
     Malformed: 400,
     LimitExceeded: 413,
     Unavailable: 503,
@@ -60,7 +62,7 @@ class Api:
 
     async def _documents(self, request: Request) -> JSONResponse:
         room = request.path_params["room"]
-        participant = await admit_request(request, self._admission)
+        participant = await admit_request(request, self._rooms, self._admission)
         return JSONResponse(
             {
                 "room": room,
@@ -85,12 +87,14 @@ class Api:
         )
 
 
-async def admit_request(request: Request, admission: Admission) -> Participant:
-    """Who asks; raises `Unauthenticated`, `Denied`."""
+async def admit_request(request: Request, rooms: Rooms, admission: Admission) -> Participant:
+    """Who asks; raises `Unauthenticated`, `Denied`, `Disabled`."""
     room, path = request.path_params["room"], request.path_params.get("path", "")
     address = request.client.host if request.client is not None else ""
     visitor = visitor_of(room, path, request.url.query, request.headers, address)
-    return admission.admit(visitor)
+    participant = admission.admit(visitor)
+    rooms.check(room)
+    return participant
 
 
 async def answer_error(_: Request, error: Exception) -> JSONResponse:

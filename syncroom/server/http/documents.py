@@ -77,7 +77,7 @@ class Documents:
 
     async def _search(self, request: Request) -> Response:
         room = request.path_params["room"]
-        who = await admit_request(request, self._admission)
+        who = await admit_request(request, self._rooms, self._admission)
         query = request.query_params.get("q", "")
         if not query:
             raise Malformed("the query q says what to search for")
@@ -90,7 +90,7 @@ class Documents:
     async def _permit(self, request: Request, action: SyncAction) -> tuple[str, str, Participant]:
         """Room, path and participant of a request that the grant allows."""
         room = request.path_params["room"]
-        who = await admit_request(request, self._admission)
+        who = await admit_request(request, self._rooms, self._admission)
         try:
             path = normalise(request.path_params["path"], bytes_max=self._limits.path_bytes_max)
         except Malformed as error:

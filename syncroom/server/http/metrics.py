@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from syncroom.server.gate import Gate
 
 _PROTOCOLS = ("yjs",)
-_CLOSE_CODES = (1007, 1009, 1013, 4401, 4403, 4404)
+_CLOSE_CODES = (1007, 1009, 1013, 4401, 4403, 4404, 4423)
 
 
 class Exposition:
