@@ -275,6 +275,9 @@ class _Author:
     def deliver(self, data: bytes) -> None:
         """Nobody listens."""
 
+    def confirm(self, data: bytes) -> None:
+        """Nobody listens."""
+
     def resync(self) -> None:
         """Nobody listens."""
 

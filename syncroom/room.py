@@ -64,7 +64,7 @@ class Room:
         self.participants = Participants()
         self.metrics = metrics
         self._store = store
-        self._limits = limits
+        self.limits = limits
         self._initial_content = initial_content
         self._on_idle = on_idle
         self._loop = asyncio.get_running_loop()
@@ -126,7 +126,7 @@ class Room:
         """Seat a peer at an open document; raises `Unavailable` where the room is full."""
         if self.on_arrival is not None:
             self.on_arrival()
-        allowed = self._limits.room_connections_max
+        allowed = self.limits.room_connections_max
         if self._connections >= allowed:
             raise Unavailable(
                 f"the room has {allowed} connections, as many as it may have; try again later"
@@ -200,7 +200,7 @@ class Room:
             count = len(await self._store.documents(self.name))
             if self._document_count is None:  # another may have counted meanwhile
                 self._document_count = count
-        allowed = self._limits.room_documents_max
+        allowed = self.limits.room_documents_max
         if self._document_count >= allowed:
             raise Unavailable(
                 f"the room has {allowed} documents, as many as it may have; no new one can be made"
@@ -230,7 +230,7 @@ class Room:
             path,
             incarnation,
             keep=keep,
-            limits=self._limits,
+            limits=self.limits,
             metrics=self.metrics,
             loop=self._loop,
             now_ms=now_ms,
@@ -258,7 +258,7 @@ class Room:
             path,
             secrets.token_hex(16),
             keep=None,
-            limits=self._limits,
+            limits=self.limits,
             metrics=self.metrics,
             loop=self._loop,
             now_ms=now_ms,
@@ -268,7 +268,7 @@ class Room:
         self._unload_later(document)
 
     def _unload_later(self, document: Document) -> None:
-        self._loop.call_later(self._limits.idle_document_s, self._unload, document)
+        self._loop.call_later(self.limits.idle_document_s, self._unload, document)
 
     def _unload(self, document: Document) -> None:
         if document.peers or self.documents.get(document.path) is not document:

@@ -442,7 +442,7 @@ class Document:
         self.unsaved -= 1
         if began is not None:
             self._metrics.durable.observe(perf_counter() - began)
-        if peer is not None and peer in self.peers:
+        if peer is not None:
             if not self._saved:
                 self._loop.call_soon(self._confirm)
             self._saved.setdefault(peer, []).append(frames)
@@ -450,9 +450,10 @@ class Document:
     def _confirm(self) -> None:
         saved, self._saved = self._saved, {}
         for peer, parts in saved.items():
-            frames = b"".join(parts)
-            self._metrics.bytes_out += len(frames)
-            peer.deliver(frames)
+            if peer in self.peers:
+                frames = b"".join(parts)
+                self._metrics.bytes_out += len(frames)
+                peer.confirm(frames)
 
     def _forget_answers(self) -> None:
         self._answers.clear()

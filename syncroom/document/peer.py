@@ -42,6 +42,9 @@ class Peer(Protocol):
         What is delivered was counted; what is skipped the peer counts back.
         """
 
+    def confirm(self, data: bytes) -> None:
+        """Return its own updates, which are on disk now; at the latest when it reads again."""
+
     def resync(self) -> None:
         """Ask for what was refused while the disk failed, or while there was no room for it."""
 

@@ -44,15 +44,17 @@ def decode(data: bytes) -> list[Entry]:
         raise Malformed(f"an awareness update announces {count} states in {len(data)} bytes")
     if count > ENTRIES_MAX:
         raise LimitExceeded(f"an awareness update holds {count} states, above {ENTRIES_MAX}")
-    entries = []
+    entries: dict[int, Entry] = {}
     for _ in range(count):
         client, at = varint.decode(data, at)
         clock, at = varint.decode(data, at)
         state, at = varint.decode_text(data, at)
-        entries.append(Entry(client, clock, state))
+        entries[client] = Entry(client, clock, state)
     if at != len(data):
         raise Malformed(f"{len(data) - at} bytes follow an awareness update")
-    return entries
+    if len(entries) != count:
+        raise Malformed("an awareness update names a client twice")
+    return list(entries.values())
 
 
 def encode(entries: Iterable[Entry]) -> bytes:

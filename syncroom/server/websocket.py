@@ -68,6 +68,7 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
         self._partial = bytearray()
         """The beginning of a frame whose rest is still to come."""
         self._partial_wants = 0
+        self._holds = 0
         self._message = bytearray()
         """The beginning of a message that comes in fragments."""
         self._ticks_silent = 0
@@ -104,7 +105,7 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
             self._partial.clear()
             self._partial_wants = 0
         at, size = 0, len(data)
-        while size - at >= _HEAD_BYTES_MIN and self.is_open:
+        while size - at >= _HEAD_BYTES_MIN and self.is_open and not self._holds:
             if data[at + 1] < 128:  # not masked: let the library say so
                 self._feed(data[at:])
                 return
@@ -130,6 +131,8 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
             at = end
         if at < size:
             self._partial += data[at:]
+            if self._core.state is State.CLOSING:  # a message in these bytes ended it
+                self._feed_rest()
 
     def eof_received(self) -> None:
         """Let the transport close."""
@@ -154,7 +157,7 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
 
     def tick(self) -> None:
         """Keep the connection alive, or find that it is dead."""
-        if not self._keepalive:  # otherwise nothing is read, so that silence says nothing
+        if not self._holds:  # otherwise nothing is read, so that silence says nothing
             self._ticks_silent += 1
             if self._ticks_silent > _TICKS_SILENT_MAX:
                 self._transport.abort()
@@ -164,10 +167,14 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
             self.write(_PING)
 
     def hold(self) -> None:
+        self._holds += 1
         self._transport.pause_reading()
 
     def release(self) -> None:
-        self._transport.resume_reading()
+        self._holds -= 1
+        if not self._holds and self.is_open:
+            self._transport.resume_reading()
+            self._loop.call_soon(self._take_rest)
 
     def close(self, code: int, reason: str) -> None:
         self._leave()
@@ -177,10 +184,9 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
             return
         self._core.send_close(code, reason.encode()[:120].decode(errors="ignore"))
         self.write(b"".join(self._core.data_to_send()))
-        self._core.receive_data(bytes(self._partial))  # it reads on from here, to the close frame
-        self._partial.clear()
-        self.release()
         self._again(_CLOSE_S, self._transport.abort)
+        self._transport.resume_reading()
+        self._feed_rest()
 
     # Inside
 
@@ -200,6 +206,17 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
             core = self._core
             if core.close_rcvd is not None or core.parser_exc or core.handshake_exc:
                 self._transport.close()
+
+    def _take_rest(self) -> None:
+        """Take what had come already when the connection was held."""
+        if self.is_open:
+            self.data_received(b"")
+
+    def _feed_rest(self) -> None:
+        """Let the library read on from here, to the close frame."""
+        rest = bytes(self._partial)
+        self._partial.clear()
+        self._feed(rest)
 
     def _shake_hands(self, request: Request) -> None:
         if self._gate.knows(request.path):

@@ -96,10 +96,10 @@ class Connection(Protocol):
     """How many bytes came."""
 
     def hold(self) -> None:
-        """Read nothing more for the time being."""
+        """Take nothing more for the time being, until it is released as often as it was held."""
 
     def release(self) -> None:
-        """Read on."""
+        """Take what comes again."""
 
     def close(self, code: int, reason: str) -> None:
         """Send a close frame and end the connection."""

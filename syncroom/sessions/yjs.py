@@ -206,6 +206,10 @@ class YjsSession:
         """While the client reads too slowly: the state vector up to which it was sent all."""
         self._lag_clients: set[int] = set()
         """Who was present when it began to lag."""
+        self._unconfirmed = bytearray()
+        """Its own updates that came on disk meanwhile."""
+        self._is_held = False
+        """Whether nothing is read from it before it reads these."""
         room.join(document, self)
         self._joined = time.monotonic()
         self._expiry = _expire_later(self, participant.expires_at)
@@ -251,6 +255,16 @@ class YjsSession:
         else:
             self._metrics.bytes_spared += len(data)
 
+    def confirm(self, data: bytes) -> None:
+        """Return its own updates: at once, or when the client reads again."""
+        if self._lag_vector is None:
+            self._write(data)
+            return
+        self._unconfirmed += data
+        if len(self._unconfirmed) > self._room.limits.outbox_bytes_max and not self._is_held:
+            self._is_held = True
+            self._connection.hold()
+
     def keep_alive(self) -> None:
         """Send a message: providers close what was silent for 30 s."""
         if self._lag_vector is None:
@@ -276,6 +290,12 @@ class YjsSession:
             document = self._document
             answer = document.answer(self.wire, vector)
             self._send(answer + document.everyone(self, self._lag_clients))
+            confirmed, self._unconfirmed = bytes(self._unconfirmed), bytearray()
+            if confirmed:
+                self.confirm(confirmed)
+            if self._is_held and self._lag_vector is None:
+                self._is_held = False
+                self._connection.release()
 
     def end(self) -> None:
         """Leave the document."""

@@ -50,6 +50,9 @@ class FakePeer:
     def deliver(self, data: bytes) -> None:
         self.deliveries.append(bytes_of.messages(data))
 
+    def confirm(self, data: bytes) -> None:
+        self.deliver(data)
+
     def resync(self) -> None:
         self.resyncs += 1
 

@@ -148,6 +148,19 @@ async def test_who_has_left_is_confirmed_nothing() -> None:
     assert len(scene.disk.records) == 1
 
 
+async def test_who_leaves_between_the_disk_and_the_confirmation_is_confirmed_nothing() -> None:
+    scene = Scene()
+    ann = scene.peer("ann")
+    scene.take(ann, first(1))
+    await turn()
+
+    scene.disk.sync()
+    scene.document.leave(ann)
+    await turn()
+
+    assert ann.deliveries == []
+
+
 async def test_what_only_lives_in_memory_is_handed_to_no_disk() -> None:
     scene = Scene(is_kept=False)
     ann, ben = scene.peer("ann"), scene.peer("ben")

@@ -17,7 +17,9 @@ from tests.support import wire
 
 NUMBERS = st.integers(0, 2**53 - 1)
 entries = st.lists(
-    st.builds(Entry, client=NUMBERS, clock=NUMBERS, state=st.text(max_size=30)), max_size=5
+    st.builds(Entry, client=NUMBERS, clock=NUMBERS, state=st.text(max_size=30)),
+    max_size=5,
+    unique_by=lambda entry: entry.client,
 )
 json_values = st.recursive(
     st.none()

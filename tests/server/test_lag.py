@@ -33,6 +33,7 @@ class FakeConnection:
         self.bytes_in = 0
         self.written = b""
         self.is_full_after_next = False
+        self.holds = 0
         self.write: Callable[[bytes], None] = self._write
 
     def _write(self, data: bytes) -> None:
@@ -42,10 +43,10 @@ class FakeConnection:
             self.session.pause()
 
     def hold(self) -> None:
-        raise AssertionError("nothing is held here")
+        self.holds += 1
 
     def release(self) -> None:
-        raise AssertionError("nothing is released here")
+        self.holds -= 1
 
     def close(self, code: int, reason: str) -> None:
         raise AssertionError(f"closed with {code}: {reason}")
@@ -66,10 +67,10 @@ class FakeConnection:
         return reader.text()
 
 
-async def _room() -> tuple[Room, Document]:
+async def _room(**limits: int) -> tuple[Room, Document]:
     store = MemoryStore()
     await store.open()
-    room = Rooms(store, Limits()).room("demo")
+    room = Rooms(store, Limits.model_validate(limits)).room("demo")
     return room, await room.load("notes")
 
 
@@ -187,3 +188,58 @@ async def test_a_client_that_lags_before_its_first_question_is_greeted_neverthel
     session.resume()
 
     assert "step1" in [message.kind for message in connection.messages()]
+
+
+async def test_a_writer_that_lags_is_confirmed_when_it_reads_again() -> None:
+    room, document = await _room()
+    slow, slow_session = _seat(room, document, "slow")
+    slow.is_full_after_next = True
+    slow_session.keep_alive()
+
+    slow_session.receive(_update(1, "own"))
+    await _durable(document)
+    seen = len(slow.messages())
+    slow_session.resume()
+
+    assert "update" in [message.kind for message in slow.messages()[seen:]]
+
+
+async def test_a_confirmation_that_fills_the_socket_is_not_lost() -> None:
+    room, document = await _room()
+    slow, slow_session = _seat(room, document, "slow")
+    slow.is_full_after_next = True
+    slow_session.keep_alive()
+    slow_session.receive(_update(1, "own"))
+    await _durable(document)
+
+    slow.is_full_after_next = True
+    slow_session.resume()
+    assert "update" not in [message.kind for message in slow.messages()]
+    slow_session.resume()
+
+    assert "update" in [message.kind for message in slow.messages()]
+
+
+async def test_nothing_more_is_read_from_a_writer_that_reads_nothing_until_it_reads() -> None:
+    room, document = await _room(outbox_bytes_max=100)
+    slow, slow_session = _seat(room, document, "slow")
+    slow.is_full_after_next = True
+    slow_session.keep_alive()
+
+    for client in range(1, 6):
+        slow_session.receive(_update(client, "x" * 60))
+        await _durable(document)
+    assert slow.holds == 1
+    seen = len(slow.messages())
+    slow_session.resume()
+
+    assert slow.holds == 0
+    assert [m.kind for m in slow.messages()[seen:]].count("update") == 5
+
+
+async def _durable(document: Document) -> None:
+    """Wait until all is on disk, and its writers were told."""
+    document.flush()
+    while document.unsaved:
+        await turn()
+    await turn()

@@ -217,6 +217,54 @@ async def test_a_long_reason_is_cut_between_characters() -> None:
     assert reason[2:].decode() == "é" * 60
 
 
+async def test_what_had_come_when_a_connection_was_held_is_taken_when_it_is_released() -> None:
+    wired, session = _open()
+    wired.protocol.hold()
+    wired.protocol.hold()
+    two = frame(b"two")
+
+    wired.feed(frame(b"one") + two[:5])
+    wired.protocol.release()
+    await asyncio.sleep(0)
+    assert session.messages == []
+    wired.protocol.release()
+    await asyncio.sleep(0)
+    wired.feed(two[5:])
+
+    assert session.messages == [b"one", b"two"]
+    assert not wired.transport.is_paused
+
+
+async def test_who_is_held_for_long_does_not_count_as_silent() -> None:
+    wired, _ = _open()
+    wired.protocol.hold()
+
+    for _ in range(5):
+        wired.protocol.tick()
+
+    assert wired.transport.end == ""
+
+
+async def test_a_close_frame_behind_what_was_refused_ends_the_connection_at_once() -> None:
+    wired, _ = _open(Limits(refusal_s=0.001))
+
+    wired.feed(frame(b"text", Opcode.TEXT) + frame(b"\x03\xe8", Opcode.CLOSE))
+    async with asyncio.timeout(20):
+        await wired.transport.ended.wait()
+
+    assert wired.transport.end == "closed"
+
+
+async def test_a_close_frame_behind_what_was_closed_for_ends_the_connection_at_once() -> None:
+    wired, _ = _open(Limits(refusals_max=1))
+    other, _ = _open()
+    wired.gate.refused.add(other.protocol)
+
+    wired.feed(frame(b"text", Opcode.TEXT) + frame(b"\x03\xe8", Opcode.CLOSE))
+
+    assert wired.transport.end == "closed"
+
+
 async def test_a_lost_connection_leaves_nothing_behind() -> None:
     wired, session = _open()
     wired.protocol.dismiss(4401, "no token")
