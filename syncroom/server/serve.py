@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
+import uvloop
 
 from syncroom.admission import Admission
 from syncroom.contents import Contents
@@ -49,7 +50,7 @@ def run(
         announce: called with the server's URL once connections are taken.
         initial_content: what new documents begin with.
     """
-    asyncio.run(_serve(settings, announce, initial_content))
+    uvloop.run(_serve(settings, announce, initial_content))
 
 
 async def _serve(
