@@ -71,6 +71,10 @@ class Limits(BaseModel):
     outbox_bytes_max: PositiveInt = 1 << 20
     """Unsent bytes for one reader: past it, one diff is cheaper than the backlog."""
 
+    member_outbox_bytes_max: PositiveInt = 32 << 20
+    """Messages for one participant that reads too slowly: no diff can stand in for them, so past it
+    its connection is cut."""
+
     outbox_stalled_s_max: PositiveFloat = 10.0
     """A reader that takes nothing for so long is closed."""
 

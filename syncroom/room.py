@@ -13,27 +13,33 @@ import json
 import logging
 import secrets
 import time
+import uuid
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from syncroom.apis.participants import Participants
-from syncroom.auth.paths import PARTICIPANTS_PATH, is_reserved
+from syncroom.auth.paths import is_reserved
 from syncroom.document.document import Document
 from syncroom.document.log import merge
 from syncroom.document.maps import MapDocument
 from syncroom.document.mesh_schema import read_schema
-from syncroom.errors import Damaged, Malformed, NotFound, Unavailable
+from syncroom.errors import Damaged, LimitExceeded, Malformed, NotFound, Unavailable
 from syncroom.logs import about
 from syncroom.store.base import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from syncroom.apis.base import Caller
+    from syncroom.apis.registry import Registry
     from syncroom.document.document import Keep
     from syncroom.document.peer import Peer
     from syncroom.limits import Limits
     from syncroom.metrics import Metrics
     from syncroom.store.base import Store, StoredDocument
+
+    Equip = Callable[["Room"], Registry]
+    """Makes the APIs of a room."""
 
     InitialContent = Callable[[str, str], bytes | None]
     """For a room and a path, the update that a new document begins with, or None."""
@@ -56,10 +62,13 @@ class Room:
         limits: Limits,
         metrics: Metrics,
         *,
+        equip: Equip,
         initial_content: InitialContent,
         on_idle: Callable[[Room], None],
     ) -> None:
         self.name = name
+        self.session_id = str(uuid.uuid4())
+        """Another one each time that the room comes to life."""
         self.documents: dict[str, Document] = {}
         self.participants = Participants()
         self.metrics = metrics
@@ -79,6 +88,8 @@ class Room:
         self._connections = 0
         self._document_count: int | None = None
         """Documents on disk, and new ones; not known before somebody opens a new one."""
+        self.apis = equip(self)
+        self._maps = {each.path: each for each in (self.participants.map, *self.apis.maps)}
 
     def find(self, path: str) -> Document | None:
         """The document at a normalised path, if it takes no reading; raises `NotFound`."""
@@ -124,6 +135,50 @@ class Room:
 
     def join(self, document: Document, peer: Peer) -> None:
         """Seat a peer at an open document; raises `Unavailable` where the room is full."""
+        self._count_in()
+        self.seat(document, peer)
+        self.participants.join(peer.participant)
+
+    def leave(self, document: Document, peer: Peer) -> None:
+        """Unseat a peer; a document that nobody has open leaves memory after a while."""
+        self._count_out()
+        self.participants.leave(peer.participant)
+        self.unseat(document, peer)
+
+    def enter(self, member: Caller) -> None:
+        """Take in a participant that calls tools; raises `Unavailable` where the room is full."""
+        self._count_in()
+        self.participants.enter(member)
+
+    def exit(self, member: Caller) -> None:
+        """Let such a participant go, with all that it has here."""
+        self._count_out()
+        self.participants.exit(member)
+        self.apis.leave(member)
+        self._rest()
+
+    def describe(self, member: Caller, attributes: dict[str, Any]) -> None:
+        """Take what a participant that calls tools newly says of itself; its name stays."""
+        changed = {name: value for name, value in attributes.items() if name != "name"}
+        described = {**member.attributes, **changed}
+        size, allowed = len(json.dumps(described)), self.limits.presence_bytes_max
+        if size > allowed:
+            raise LimitExceeded(f"the attributes have {size} bytes, {allowed} are allowed")
+        member.attributes = described
+        self.participants.show(member)
+        self.apis.messaging.change(member, changed)
+
+    def seat(self, document: Document, peer: Peer) -> None:
+        """Let a participant that is counted already hear of a document."""
+        document.join(peer)
+
+    def unseat(self, document: Document, peer: Peer) -> None:
+        """The end of that."""
+        document.leave(peer)
+        if not document.peers:
+            self._unload_later(document)
+
+    def _count_in(self) -> None:
         if self.on_arrival is not None:
             self.on_arrival()
         allowed = self.limits.room_connections_max
@@ -134,18 +189,11 @@ class Room:
         if self._connections == 0:
             self.occupied_since_ms = now_ms()
         self._connections += 1
-        document.join(peer)
-        self.participants.join(peer.participant)
 
-    def leave(self, document: Document, peer: Peer) -> None:
-        """Unseat a peer; a document that nobody has open leaves memory after a while."""
+    def _count_out(self) -> None:
         self._connections -= 1
         if self._connections == 0:
             self.occupied_since_ms = 0
-        document.leave(peer)
-        self.participants.leave(peer.participant)
-        if not document.peers:
-            self._unload_later(document)
 
     async def _load(self, path: str) -> Document:
         began = self._loop.time()
@@ -252,7 +300,8 @@ class Room:
             ) from error
 
     def _open_reserved(self, path: str) -> None:
-        if path != PARTICIPANTS_PATH:
+        live_map = self._maps.get(path)
+        if live_map is None:
             raise NotFound(f"there is no document {path!r}")
         document = MapDocument(
             path,
@@ -263,7 +312,7 @@ class Room:
             loop=self._loop,
             now_ms=now_ms,
         )
-        self.participants.watch(document)
+        live_map.watch(document)
         self.documents[path] = document
         self._unload_later(document)
 
@@ -277,8 +326,8 @@ class Room:
             self._unload_later(document)
             return
         del self.documents[document.path]
-        if document.path == PARTICIPANTS_PATH:
-            self.participants.unwatch()
+        if document.path in self._maps:
+            self._maps[document.path].unwatch()
         elif document.stored_bytes == 0 and self._document_count is not None:
             self._document_count -= 1  # it was new, and nobody wrote anything
         elif document.growth.is_due_at_rest:

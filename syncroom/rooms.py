@@ -5,19 +5,34 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from syncroom.apis.agents import Agents
+from syncroom.apis.messaging import Messaging
+from syncroom.apis.registry import Registry
 from syncroom.catalogue import Catalogue
 from syncroom.document.compactor import Compactor
-from syncroom.errors import Disabled, NotFound, SyncroomError, Unavailable
+from syncroom.errors import Disabled, Misconfigured, NotFound, SyncroomError, Unavailable
 from syncroom.metrics import Metrics
 from syncroom.room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from syncroom.apis.agents import CallAgent
+    from syncroom.apis.base import Caller
     from syncroom.document.document import Document
     from syncroom.limits import Limits
-    from syncroom.room import InitialContent
+    from syncroom.room import Equip, InitialContent
     from syncroom.store.base import DocumentInfo, RoomInfo, Store
+
+
+def talk_only(room: Room) -> Registry:
+    """The APIs that take nothing but the room: messages, and toolkits that participants host."""
+    here = room.participants
+    return Registry(Messaging(here.members, here.is_editor, room.limits), Agents(_dial_nobody))
+
+
+async def _dial_nobody(caller: Caller, request: CallAgent) -> None:
+    raise Misconfigured("agents elsewhere can't be called here")
 
 
 def no_content(room: str, path: str) -> bytes | None:
@@ -33,10 +48,16 @@ class Rooms:
         limits: the bounds of the server.
         initial_content: for a room and a path, the Yjs update that a document begins with when
             it is opened for the first time ever, or None.
+        equip: makes the APIs of a room.
     """
 
     def __init__(
-        self, store: Store, limits: Limits, initial_content: InitialContent = no_content
+        self,
+        store: Store,
+        limits: Limits,
+        initial_content: InitialContent = no_content,
+        *,
+        equip: Equip = talk_only,
     ) -> None:
         self.limits = limits
         self.metrics = Metrics()
@@ -45,6 +66,7 @@ class Rooms:
         self.catalogue = Catalogue(store, limits)
         self.on_dismissal: Callable[[str, SyncroomError], None] | None = None
         """Called with the name of a room that everybody has to leave, and why."""
+        self._equip = equip
         self._rooms: dict[str, Room] = {}
         self._ending: set[str] = set()
         """The names of rooms that are being deleted."""
@@ -89,6 +111,7 @@ class Rooms:
                 self._store,
                 self.limits,
                 self.metrics,
+                equip=self._equip,
                 initial_content=self._initial_content,
                 on_idle=self._forget,
             )

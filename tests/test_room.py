@@ -13,6 +13,7 @@ from syncroom.errors import Damaged, NotFound, Unavailable
 from syncroom.limits import Limits
 from syncroom.metrics import Metrics
 from syncroom.room import Room
+from syncroom.rooms import talk_only
 from syncroom.store.base import Record, StoredDocument
 from syncroom.store.memory import MemoryStore
 from tests.document.fakes import WIRE, FakePeer, OpenDocuments
@@ -93,6 +94,7 @@ async def _scene(initial: bytes | None = None, idle_s: float = 0.001) -> Scene:
         store,
         Limits(idle_document_s=idle_s),
         Metrics(),
+        equip=talk_only,
         initial_content=lambda _room, _path: initial,
         on_idle=idle.append,
     )

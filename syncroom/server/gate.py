@@ -6,16 +6,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from syncroom.errors import SyncroomError, Unavailable
+from syncroom.errors import Denied, Disabled, NotFound, SyncroomError, Unauthenticated, Unavailable
 from syncroom.logs import about
 from syncroom.server.address import network_of
 from syncroom.server.credentials import visitor_of
 from syncroom.server.offences import Offences
 from syncroom.sessions import yjs
-from syncroom.sessions.connection import CLOSE_RESTART
+from syncroom.sessions.connection import CLOSE_RESTART, close_code
+from syncroom.sessions.meshagent import MeshAgentSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,12 +25,28 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
     from syncroom.admission import Admission
+    from syncroom.auth.participant import Participant
+    from syncroom.auth.visitor import Visitor
     from syncroom.rooms import Rooms
     from syncroom.server.address import TrustedProxies
     from syncroom.server.seated import SeatedConnection
     from syncroom.sessions.connection import Session
 
+    Seat = Callable[[SeatedConnection], None]
+
 _log = logging.getLogger("syncroom.server")
+
+_STATUSES: dict[type[SyncroomError], int] = {
+    Unauthenticated: 403,  # with 401, SDKs would dial again and again
+    Denied: 403,
+    NotFound: 404,
+    Disabled: 423,
+}
+
+
+def status_of(error: SyncroomError) -> int:
+    """The HTTP status that refuses a handshake."""
+    return _STATUSES.get(type(error), 503)
 
 
 class Gate:
@@ -52,22 +70,31 @@ class Gate:
         self._draining: asyncio.Task[None] | None = None
         self._tick_later()
 
-    @staticmethod
-    def knows(path: str) -> bool:
-        """Whether there is an endpoint at the path of a request."""
-        return path.partition("?")[0].lstrip("/").startswith("yjs/")
-
-    def connect(self, connection: SeatedConnection, target: str, headers: Headers) -> None:
-        """Seat a connection whose handshake is done, or refuse it.
+    def find(self, target: str, headers: Headers, address: str) -> Seat:
+        """What seats a connection once its handshake is done.
 
         Args:
-            connection: the client.
             target: what it asked for, path and query as they stand in a request.
             headers: the headers of that request.
+            address: where it is.
+
+        Raises what it is refused for before that: `NotFound` where there is no endpoint, and for
+        participants that read HTTP statuses `Unauthenticated`, `Denied`, `Disabled`, `Unavailable`.
         """
         raw_path, _, query = target.partition("?")
-        _, room, path = (*raw_path.lstrip("/").split("/", 2), "", "")[:3]
-        visitor = visitor_of(_decode(room), _decode(path), query, headers, connection.address)
+        endpoint, slash, rest = raw_path.lstrip("/").partition("/")
+        room, _, path = rest.partition("/")
+        visitor = visitor_of(_decode(room), _decode(path), query, headers, address)
+        if endpoint == "yjs" and slash:
+            return partial(self._seat_editor, visitor)
+        if endpoint != "rooms" or path:
+            raise NotFound("there is no WebSocket endpoint at this path")
+        participant = self.admission.admit(visitor)
+        self.rooms.check(visitor.room)
+        room_url = f"ws://{headers.get('host', '')}/rooms/{room}"
+        return partial(self._seat_member, visitor, participant, room_url)
+
+    def _seat_editor(self, visitor: Visitor, connection: SeatedConnection) -> None:
         self.connections.add(connection)
         try:
             self._seat(connection)
@@ -77,6 +104,20 @@ class Gate:
             yjs.refuse(connection, error, visitor.where)
         else:
             yjs.connect(connection, visitor, participant, self.rooms)
+
+    def _seat_member(
+        self,
+        visitor: Visitor,
+        participant: Participant,
+        room_url: str,
+        connection: SeatedConnection,
+    ) -> None:
+        self.connections.add(connection)
+        try:
+            self._seat(connection)
+            MeshAgentSession(connection, self.rooms.room(visitor.room), participant, room_url)
+        except SyncroomError as error:
+            connection.close(close_code(error), str(error))
 
     def leave(self, connection: SeatedConnection) -> None:
         """Let another connection have the seat of one that ends; may be called more than once."""
@@ -120,7 +161,10 @@ class Gate:
         except Unavailable as error:
             _log.error("what arrived last could not be saved: %s", error)
         for connection in list(self.connections):
-            connection.close(CLOSE_RESTART, "the server restarts")
+            if connection.session is not None:
+                connection.session.restart()
+            else:
+                connection.close(CLOSE_RESTART, "the server restarts")
         _log.info("drain ended", extra=about(seconds=round(self._loop.time() - began, 3)))
 
     def _tick_later(self) -> None:

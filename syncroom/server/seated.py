@@ -51,6 +51,10 @@ class SeatedConnection(ABC):
     def close(self, code: int, reason: str) -> None:
         """Send a close frame and end the connection."""
 
+    @abstractmethod
+    def abort(self) -> None:
+        """End the connection without a word."""
+
     def tick(self) -> None:
         """Keep the connection alive, or find that nobody uses it."""
         if self._keepalive:

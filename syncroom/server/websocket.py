@@ -20,7 +20,9 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
 
+from syncroom.errors import SyncroomError
 from syncroom.server.credentials import is_token
+from syncroom.server.gate import status_of
 from syncroom.server.seated import SeatedConnection
 
 if TYPE_CHECKING:
@@ -187,6 +189,10 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
         self._transport.resume_reading()
         self._feed_rest()
 
+    def abort(self) -> None:
+        self._leave()
+        self._transport.abort()
+
     # Inside
 
     def _feed(self, data: bytes) -> None:
@@ -218,17 +224,20 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
         self._feed(rest)
 
     def _shake_hands(self, request: Request) -> None:
-        if self._gate.knows(request.path):
-            response = self._core.accept(request)
+        forwarded = request.headers.get_all("X-Forwarded-For")
+        self.address = self._gate.proxies.client(self.address, forwarded)
+        try:
+            seat = self._gate.find(request.path, _headers(request), self.address)
+        except SyncroomError as error:
+            self._gate.metrics.refuse_connection(status_of(error))
+            response = self._core.reject(status_of(error), f"{error}\n")
         else:
-            response = self._core.reject(404, "There is no WebSocket endpoint at this path.\n")
+            response = self._core.accept(request)
         self._core.send_response(response)
         self.write(b"".join(self._core.data_to_send()))
         if self._core.state is State.OPEN:
             self.is_open = True
-            forwarded = request.headers.get_all("X-Forwarded-For")
-            self.address = self._gate.proxies.client(self.address, forwarded)
-            self._gate.connect(self, request.path, _headers(request))
+            seat(self)
         else:
             self._transport.close()
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import secrets
+import time
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from syncroom.errors import (
@@ -15,11 +19,14 @@ from syncroom.errors import (
     Unauthenticated,
     Unavailable,
 )
+from syncroom.logs import about
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from syncroom.auth.participant import Participant
+
+_log = logging.getLogger("syncroom.sessions")
 
 CLOSE_RESTART = 1012
 CLOSE_INTERNAL = 1011
@@ -74,6 +81,9 @@ class Session(Protocol):
     def resume(self) -> None:
         """The client has read most of what it was sent."""
 
+    def restart(self) -> None:
+        """The server stops: end the connection so that the client comes back."""
+
     def end(self) -> None:
         """The connection is lost or about to be closed; called once or more."""
 
@@ -104,6 +114,9 @@ class Connection(Protocol):
     def close(self, code: int, reason: str) -> None:
         """Send a close frame and end the connection."""
 
+    def abort(self) -> None:
+        """End the connection without a word: some clients come back only after that."""
+
     def dismiss(
         self, code: int, reason: str, *, keepalive: bytes = b"", offender: str | None = None
     ) -> None:
@@ -116,3 +129,19 @@ class Connection(Protocol):
             offender: who is held longer each time it is dismissed with this code; None for
                 refusals that the client can do nothing about.
         """
+
+
+def close_by_fault(connection: Connection, error: BaseException, who: dict[str, str]) -> None:
+    """Close after a fault of our own, under an id that stands in the log beside the details."""
+    incident = secrets.token_hex(4)
+    _log.error("incident %s", incident, exc_info=error, extra=about(**who))
+    connection.close(CLOSE_INTERNAL, f"internal error, incident {incident}")
+
+
+def expire_later(session: Session, expires_at: float | None) -> asyncio.TimerHandle | None:
+    """Let a session end with its token."""
+    if expires_at is None:
+        return None
+    error = Unauthenticated("the token has expired")
+    delay = max(0.0, expires_at - time.time())
+    return asyncio.get_running_loop().call_later(delay, session.fail, error)

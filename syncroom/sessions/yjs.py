@@ -9,9 +9,7 @@ document that it may not read and bytes that make no sense end the connection.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import secrets
 import time
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -25,16 +23,21 @@ from syncroom.errors import (
     Malformed,
     NotFound,
     SyncroomError,
-    Unauthenticated,
     Unavailable,
 )
 from syncroom.logs import about
 from syncroom.metrics import Fault, Part
 from syncroom.protocol import state_vector, yjs
 from syncroom.protocol.frame import binary_frame
-from syncroom.sessions.connection import CLOSE_INTERNAL, CLOSE_RESTART, close_code
+from syncroom.sessions.connection import (
+    CLOSE_RESTART,
+    close_by_fault,
+    close_code,
+    expire_later,
+)
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
 
     from syncroom.auth.participant import Participant
@@ -167,7 +170,7 @@ def _seat_loaded(
             _log.error("a document could not be loaded: %s", error)
         refuse(connection, error, who)
     else:
-        fail(connection, error, who)
+        close_by_fault(connection, error, who)
 
 
 class YjsSession:
@@ -212,7 +215,7 @@ class YjsSession:
         """Whether nothing is read from it before it reads these."""
         room.join(document, self)
         self._joined = time.monotonic()
-        self._expiry = _expire_later(self, participant.expires_at)
+        self._expiry = expire_later(self, participant.expires_at)
         connection.session = self
         _log.info("joined", extra=about(**self._who()))
 
@@ -237,7 +240,7 @@ class YjsSession:
             self.fail(error, part)
         except Exception as error:
             self.end()
-            fail(self._connection, error, self._who())
+            close_by_fault(self._connection, error, self._who())
 
     def fail(self, error: SyncroomError, part: Part = Part.FRAME) -> None:
         """Leave the document, and refuse the client."""
@@ -296,6 +299,10 @@ class YjsSession:
             if self._is_held and self._lag_vector is None:
                 self._is_held = False
                 self._connection.release()
+
+    def restart(self) -> None:
+        """Close with the code after which providers come back."""
+        self._connection.close(CLOSE_RESTART, "the server restarts")
 
     def end(self) -> None:
         """Leave the document."""
@@ -389,18 +396,3 @@ class YjsSession:
             self._is_told = True
             _log.debug("told a client: %s", reason, extra=about(**self._who()))
             self._send(binary_frame(yjs.denied(reason)))
-
-
-def fail(connection: Connection, error: BaseException, who: dict[str, str]) -> None:
-    """Close after a fault of our own, under an id that stands in the log beside the details."""
-    incident = secrets.token_hex(4)
-    _log.error("incident %s", incident, exc_info=error, extra=about(**who))
-    connection.close(CLOSE_INTERNAL, f"internal error, incident {incident}")
-
-
-def _expire_later(session: YjsSession, expires_at: float | None) -> asyncio.TimerHandle | None:
-    if expires_at is None:
-        return None
-    error = Unauthenticated("the token has expired")
-    delay = max(0.0, expires_at - time.time())
-    return asyncio.get_running_loop().call_later(delay, session.fail, error)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pycrdt
 
-from syncroom.apis.participants import ROOT, Participants
+from syncroom.apis.participants import Participants
 from syncroom.auth.participant import Participant
 from syncroom.document.maps import MapDocument
 from syncroom.limits import Limits
@@ -35,7 +35,7 @@ def _seen(document: MapDocument) -> dict[str, Any]:
     (message,) = wire.messages(document.answer(WIRE, b"\0"))
     doc: pycrdt.Doc[Any] = pycrdt.Doc()
     doc.apply_update(message.payload)
-    seen: dict[str, Any] = doc.get(ROOT, type=pycrdt.Map).to_py() or {}
+    seen: dict[str, Any] = doc.get("participants", type=pycrdt.Map).to_py() or {}
     return seen
 
 
@@ -68,14 +68,14 @@ async def test_who_watches_sees_everybody_who_was_there_before() -> None:
     participants.join(BOT)
     participants.join(ANN)
 
-    participants.watch(document)
+    participants.map.watch(document)
 
     assert _seen(document) == {ANN.id: _entry(ANN, 2), BOT.id: _entry(BOT, 1)}
 
 
 async def test_who_watches_sees_people_come_and_go() -> None:
     participants, document = Participants(), _document()
-    participants.watch(document)
+    participants.map.watch(document)
     assert _seen(document) == {}
 
     participants.join(ANN)
@@ -90,12 +90,12 @@ async def test_who_watches_sees_people_come_and_go() -> None:
 
 async def test_a_document_that_was_let_go_of_is_written_no_more() -> None:
     participants, first, second = Participants(), _document(), _document()
-    participants.watch(first)
+    participants.map.watch(first)
     participants.join(ANN)
-    participants.unwatch()
+    participants.map.unwatch()
 
     participants.join(BOT)
-    participants.watch(second)
+    participants.map.watch(second)
 
     assert _seen(first) == {ANN.id: _entry(ANN, 1)}
     assert set(_seen(second)) == {ANN.id, BOT.id}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from websockets.frames import Frame, Opcode
 
 from syncroom.auth.participant import Participant
+from syncroom.errors import NotFound
 from syncroom.limits import Limits
 from syncroom.metrics import Metrics
 from syncroom.server.address import TrustedProxies
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
     from syncroom.errors import SyncroomError
-    from syncroom.server.gate import Gate
+    from syncroom.server.gate import Gate, Seat
 
 MASK = b"\x11\x22\x33\x44"
 
@@ -92,6 +94,9 @@ class RecordingSession:
     def resume(self) -> None:
         self.calls.append("resume")
 
+    def restart(self) -> None:
+        self.calls.append("restart")
+
     def end(self) -> None:
         self.calls.append("end")
         self.connection.session = None
@@ -111,11 +116,12 @@ class RecordingGate:
         self.left: set[WebSocketProtocol] = set()
         self.drains = 0
 
-    @staticmethod
-    def knows(path: str) -> bool:
-        return path.startswith("/known")
+    def find(self, target: str, headers: Headers, address: str) -> Seat:
+        if not target.startswith("/known"):
+            raise NotFound("there is no such endpoint")
+        return partial(self._seat, target)
 
-    def connect(self, connection: WebSocketProtocol, target: str, headers: Headers) -> None:
+    def _seat(self, target: str, connection: WebSocketProtocol) -> None:
         self.targets.append(target)
         self.connections.add(connection)
         connection.session = RecordingSession(connection)

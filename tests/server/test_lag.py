@@ -51,6 +51,9 @@ class FakeConnection:
     def close(self, code: int, reason: str) -> None:
         raise AssertionError(f"closed with {code}: {reason}")
 
+    def abort(self) -> None:
+        raise AssertionError("cut")
+
     def dismiss(
         self, code: int, reason: str, *, keepalive: bytes = b"", offender: str | None = None
     ) -> None:

@@ -1,0 +1,290 @@
+"""
+Sessions that speak the MeshAgent room protocol: the published SDKs and their command line.
+
+One socket is one participant, which calls tools, hosts some, and has any number of documents open.
+Requests are answered as they get done, in any order; nothing that one waits for keeps the next
+from being read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from syncroom.apis.base import NUMBERS, OPERATION_FAILED
+from syncroom.apis.calls import Call, start
+from syncroom.errors import (
+    Denied,
+    Disabled,
+    LimitExceeded,
+    Malformed,
+    NotFound,
+    SyncroomError,
+    Unauthenticated,
+)
+from syncroom.logs import about
+from syncroom.metrics import Fault, Part
+from syncroom.protocol import meshagent as wire
+from syncroom.sessions.connection import close_by_fault, close_code, expire_later
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from syncroom.apis.calls import HostedCall
+    from syncroom.auth.participant import Participant
+    from syncroom.protocol.meshagent import Content, Message
+    from syncroom.room import Room
+    from syncroom.sessions.connection import Connection
+
+_log = logging.getLogger("syncroom.sessions.meshagent")
+
+CLOSE_NORMAL = 1000
+"""The one code after which no SDK comes back."""
+
+_CALL_ID_MAX = 512
+_SHOWN_MAX = 80
+
+_FAULTS: dict[type[SyncroomError], Fault] = {
+    Malformed: Fault.MALFORMED,
+    LimitExceeded: Fault.LIMIT,
+}
+
+_AGENT_REQUESTS = {
+    wire.REGISTER_TOOLKIT: "register_toolkit",
+    wire.UNREGISTER_TOOLKIT: "unregister_toolkit",
+    wire.LIST_TOOLKITS: "list_toolkits",
+    wire.CALL_AGENT: "call",
+}
+"""Messages that ask for something, and the tools that answer them."""
+
+
+class MeshAgentSession:
+    """One participant on one socket. It is a `Session` and a `Caller`.
+
+    Args:
+        connection: its socket, whose handshake is done.
+        room: the room that it joins.
+        participant: who it is.
+        room_url: where it finds the room.
+    """
+
+    protocol: ClassVar[str] = "meshagent"
+
+    def __init__(
+        self, connection: Connection, room: Room, participant: Participant, room_url: str
+    ) -> None:
+        self.id = str(uuid.uuid4())
+        self.participant = participant
+        self.attributes: dict[str, Any] = {"name": participant.name}
+        self.hosted: dict[int, HostedCall] = {}
+        self.room_name = room.name
+        self._connection = connection
+        self._room = room
+        self._metrics = room.metrics
+        self._limits = room.limits
+        self._loop = asyncio.get_running_loop()
+        self._assembler = wire.Assembler(room.limits.message_bytes_max)
+        self._calls: dict[int | str | None, Call] = {}
+        self._number = 0
+        self._unsent: list[bytes] = []
+        self._unread_bytes = 0
+        """What was sent since it began to read too slowly."""
+        self._is_drained = asyncio.Event()
+        self._is_drained.set()
+        self._joined = time.monotonic()
+        room.enter(self)
+        connection.session = self
+        self._expiry = expire_later(self, participant.expires_at)
+        names = {"room_name": room.name, "room_url": room_url, "session_id": room.session_id}
+        self.send(wire.READY, names)
+        me = {"type": "init", "participantId": self.id, "attributes": self.attributes}
+        self.send(wire.CONNECTED, me)
+        _log.info("joined", extra=about(**self._who()))
+
+    @property
+    def is_lagging(self) -> bool:
+        """Whether the client reads slower than it is sent to."""
+        return not self._is_drained.is_set()
+
+    def receive(self, message: bytes) -> None:
+        """Take one packet."""
+        try:
+            whole = self._assembler.take(message)
+            if whole is not None:
+                self._take(whole)
+        except SyncroomError as error:
+            self.fail(error)
+        except Exception as error:
+            close_by_fault(self._connection, error, self._who())
+
+    def send(self, kind: str, header: Mapping[str, Any], payload: bytes = b"") -> int:
+        """Send a message; return its number."""
+        self._number += 1
+        self._send(self._number, kind, header, payload)
+        return self._number
+
+    def write(self, frames: bytes) -> None:
+        """Send what is encoded already, at the end of this turn of the event loop."""
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(frames)
+
+    def next_number(self) -> int:
+        """The number for a message that is encoded elsewhere."""
+        self._number += 1
+        return self._number
+
+    async def drained(self) -> None:
+        """Wait while the client reads slower than it is sent to."""
+        await self._is_drained.wait()
+
+    def fail(self, error: SyncroomError) -> None:
+        """End the connection, so that SDKs come back only where that may help."""
+        is_final = isinstance(error, (Unauthenticated, Denied, Disabled, NotFound))
+        code = CLOSE_NORMAL if is_final else close_code(error)
+        if type(error) in _FAULTS:
+            self._metrics.refused[Part.FRAME, _FAULTS[type(error)]] += 1
+        _log.info("refused a client: %s", error, extra=about(code=code, **self._who()))
+        self._flush()
+        self._connection.close(code, str(error))
+
+    def keep_alive(self) -> None:
+        """Pings of the socket are enough for these clients."""
+
+    def pause(self) -> None:
+        """Let streams wait; what can't wait goes on, up to a bound."""
+        self._is_drained.clear()
+        self._unread_bytes = 0
+        self._metrics.lags += 1
+
+    def resume(self) -> None:
+        """The client has read most of what it was sent."""
+        self._is_drained.set()
+
+    def restart(self) -> None:
+        """Cut the connection: a close frame, whatever its code, is the end for the Python SDK."""
+        self._flush()
+        self._connection.abort()
+
+    def end(self) -> None:
+        """Leave the room: what the participant asked for ends, what it was asked for fails."""
+        if self._connection.session is not self:
+            return
+        self._connection.session = None
+        self._is_drained.set()
+        if self._expiry is not None:
+            self._expiry.cancel()
+        for call in list(self._calls.values()):
+            call.abandon()
+        self._calls.clear()
+        for hosted in list(self.hosted.values()):
+            hosted.lose_host()
+        self._room.exit(self)
+        seconds = round(time.monotonic() - self._joined, 3)
+        spent = about(**self._who(), seconds=seconds, bytes=self._connection.bytes_in)
+        _log.info("left", extra=spent)
+
+    def _send(self, number: int, kind: str, header: Mapping[str, Any], payload: bytes) -> None:
+        if self._connection.session is self:
+            self.write(wire.encode(number, kind, wire.pack(header, payload)))
+
+    def _flush(self) -> None:
+        frames = b"".join(self._unsent)
+        self._unsent.clear()
+        if not frames or not self._connection.is_open:
+            return
+        self._metrics.bytes_out += len(frames)
+        self._connection.write(frames)
+        if self.is_lagging:
+            self._unread_bytes += len(frames)
+            if self._unread_bytes > self._limits.member_outbox_bytes_max:
+                self._connection.abort()
+
+    def _respond(self, number: int, content: Content) -> None:
+        self._send(number, wire.RESPONSE, content.header, content.payload)
+
+    def _take(self, message: Message) -> None:
+        number, kind, body = message
+        header, payload = wire.unpack(body, self._limits.value_depth_max)
+        if kind == wire.INVOKE:
+            self._invoke(number, header, payload)
+        elif kind == wire.REQUEST_CHUNK:
+            call = self._calls.get(_text(header, "tool_call_id"))
+            if call is not None:
+                call.take(wire.read_content(header.get("chunk"), payload))
+            self._respond(number, wire.EMPTY)  # some SDKs send the next one only then
+        elif kind == wire.HOST_RESPONSE:
+            if number in self.hosted:
+                self.hosted[number].answer(wire.read_content(header, payload))
+        elif kind == wire.RESPONSE_CHUNK:
+            if number in self.hosted:
+                self.hosted[number].emit(wire.read_content(header.get("chunk"), payload))
+        elif kind == wire.SET_ATTRIBUTES:
+            self._room.describe(self, header)
+        elif kind in _AGENT_REQUESTS:
+            agents = self._room.apis.agents
+            tool = agents.tools[_AGENT_REQUESTS[kind]]
+            start(agents, tool, self._call(number, None), wire.json_content(header))
+        else:
+            text = f"a message has the unknown type {kind[:_SHOWN_MAX]!r}"
+            self._respond(number, wire.error_content(text, NUMBERS[Malformed]))
+
+    def _invoke(self, number: int, header: dict[str, Any], payload: bytes) -> None:
+        call_id = _text(header, "tool_call_id")
+        if call_id is not None and (len(call_id) > _CALL_ID_MAX or call_id in self._calls):
+            text = "a tool_call_id is too long, or is of a call that is not over"
+            self._respond(number, wire.error_content(text, NUMBERS[Malformed]))
+            return
+        call = self._call(number, call_id)
+        try:
+            self._route(call, header, payload)
+        except SyncroomError as error:
+            call.fail(str(error), NUMBERS.get(type(error), OPERATION_FAILED))
+
+    def _route(self, call: Call, header: dict[str, Any], payload: bytes) -> None:
+        """Pass a call to a toolkit of the room's, or to whoever hosts it."""
+        name, tool_name = _text(header, "toolkit") or "", _text(header, "tool") or ""
+        arguments = wire.read_content(header.get("arguments", {}), payload)
+        host_id = _text(header, "participant_id")
+        toolkit = self._room.apis.toolkits.get(name) if host_id is None else None
+        if toolkit is None:
+            self._room.apis.agents.invoke(
+                call,
+                name,
+                tool_name,
+                arguments,
+                participant_id=host_id,
+                on_behalf_of_id=_text(header, "on_behalf_of_id"),
+            )
+        elif tool_name in toolkit.tools:
+            start(toolkit, toolkit.tools[tool_name], call, arguments)
+        else:
+            shown = tool_name[:_SHOWN_MAX]
+            raise NotFound(f"the toolkit {name!r} has no tool {shown!r}")
+
+    def _call(self, number: int, call_id: str | None) -> Call:
+        """A call that is known here until it is over, by its id or else by its message."""
+        key = number if call_id is None else call_id
+        on_end = partial(self._calls.pop, key, None)
+        call = Call(self, call_id or str(number), partial(self._respond, number), on_end)
+        self._calls[key] = call
+        return call
+
+    def _who(self) -> dict[str, str]:
+        """The client, for the log."""
+        return {
+            "room": self._room.name,
+            "address": self._connection.address,
+            "participant": self.participant.id,
+            "name": self.participant.name,
+        }
+
+
+def _text(header: Mapping[str, Any], name: str) -> str | None:
+    """A text of a header; None where there is none."""
+    value = header.get(name)
+    return value if isinstance(value, str) else None
