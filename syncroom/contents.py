@@ -18,7 +18,14 @@ from syncroom.document.culprit import Piece, find_culprit, read_piece, without
 from syncroom.document.document import Outcome
 from syncroom.document.host import HostDied, ViewHosts
 from syncroom.document.log import merge
-from syncroom.errors import Damaged, LimitExceeded, Malformed, NotFound, SyncroomError
+from syncroom.errors import (
+    Damaged,
+    LimitExceeded,
+    Malformed,
+    NotFound,
+    SyncroomError,
+    Unavailable,
+)
 from syncroom.store.base import Record
 from syncroom.store.quarantine import Quarantined
 
@@ -214,6 +221,8 @@ class Contents:
             allowed = self._limits.document_bytes_max
             raise LimitExceeded(f"the document would be larger than {allowed} bytes")
         await self._rooms.flush()
+        if document.failure is not None:
+            raise Unavailable(document.failure)
         return Content(outcome is Outcome.TAKEN, document.incarnation, 0)
 
     async def _explain(self, snapshot: _Snapshot, death: HostDied, known: int) -> None:

@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from syncroom.apis.registry import Registry
     from syncroom.document.document import Keep
     from syncroom.document.peer import Peer
+    from syncroom.errors import SyncroomError
     from syncroom.limits import Limits
     from syncroom.metrics import Metrics
-    from syncroom.store.base import Store, StoredDocument
+    from syncroom.store.base import Refusal, Store, StoredDocument
 
     Equip = Callable[["Room"], Registry]
     """Makes the APIs of a room."""
@@ -127,11 +128,21 @@ class Room:
         """Let go of every document, and of those that are being read; what arrived is stored."""
         while self._loads or self._deletions:
             await asyncio.wait([*self._loads.values(), *self._deletions.values()])
-        for path, document in list(self.documents.items()):
+        for document in list(self.documents.values()):
             document.flush()
-            del self.documents[path]
-            for peer in list(document.peers):
-                peer.fail(NotFound(f"the room {self.name!r} was deleted"))
+            self._dismiss(document, NotFound(f"the room {self.name!r} was deleted"))
+
+    def drop(self, refusal: Refusal) -> None:
+        """Let go of a document that can't be stored any more: what it holds is not saved.
+
+        Its peers have to leave; who comes back gets what is stored, or is told what is wrong.
+        """
+        document = self.documents.get(refusal.path)
+        if document is not None and document.incarnation == refusal.incarnation:
+            reason = f"the document {document.path!r} can't be stored: {refusal.reason}"
+            document.set_failure(reason)
+            self._dismiss(document, Unavailable(reason))
+            self._rest()
 
     def join(self, document: Document, peer: Peer) -> None:
         """Seat a peer at an open document; raises `Unavailable` where the room is full."""
@@ -227,14 +238,17 @@ class Room:
         document = self.documents.get(path)
         if document is not None:
             document.flush()
-            del self.documents[path]
-            for peer in list(document.peers):
-                peer.fail(NotFound(f"the document {path!r} was deleted"))
+            self._dismiss(document, NotFound(f"the document {path!r} was deleted"))
         if not await self._store.delete(self.name, path):
             raise NotFound(f"there is no document {path!r}")
         if self._document_count is not None:
             self._document_count -= 1
         _log.info("deleted a document", extra=about(room=self.name, path=path))
+
+    def _dismiss(self, document: Document, error: SyncroomError) -> None:
+        del self.documents[document.path]
+        for peer in list(document.peers):
+            peer.fail(error)
 
     def _deleted(self, path: str, deletion: asyncio.Task[None]) -> None:
         del self._deletions[path]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from syncroom.document.document import Document
     from syncroom.limits import Limits
     from syncroom.room import Equip, InitialContent
-    from syncroom.store.base import DocumentInfo, RoomInfo, Store
+    from syncroom.store.base import DocumentInfo, Refusal, RoomInfo, Store
 
 
 def talk_only(room: Room) -> Registry:
@@ -72,6 +72,7 @@ class Rooms:
         """The names of rooms that are being deleted."""
         self._compactor = Compactor(store, limits, self.find)
         store.on_failure = self._set_failure
+        store.on_refusal = self._drop
 
     @property
     def failure(self) -> str | None:
@@ -159,7 +160,7 @@ class Rooms:
         return await self._store.documents(name)
 
     async def flush(self) -> None:
-        """Return when everything that arrived is on disk; raises `Unavailable`."""
+        """Return when everything that arrived is on disk, or was refused; raises `Unavailable`."""
         for document in self.open_documents:
             document.flush()
         await self._store.flush()
@@ -185,6 +186,10 @@ class Rooms:
     def _forget(self, room: Room) -> None:
         if self._rooms.get(room.name) is room:
             del self._rooms[room.name]
+
+    def _drop(self, refusal: Refusal) -> None:
+        if refusal.room in self._rooms:
+            self._rooms[refusal.room].drop(refusal)
 
     def _set_failure(self, reason: str | None) -> None:
         for document in self.open_documents:

@@ -13,7 +13,7 @@ from syncroom.contents import Contents
 from syncroom.document.compact import compact
 from syncroom.document.culprit import read_piece
 from syncroom.document.log import EMPTY_UPDATE, merge
-from syncroom.errors import Damaged, Denied, LimitExceeded, Malformed, NotFound
+from syncroom.errors import Damaged, Denied, LimitExceeded, Malformed, NotFound, Unavailable
 from syncroom.limits import Limits
 from syncroom.protocol import awareness
 from syncroom.protocol.update import read_update
@@ -175,6 +175,20 @@ async def test_a_document_that_would_be_too_large_is_refused() -> None:
     with pytest.raises(LimitExceeded, match="larger than 2000"):
         await house.put("notes.md", "text", "a" * 3000)
     await house.contents.close()
+
+
+async def test_what_could_not_be_stored_is_said_to_whoever_wrote_it_and_to_nobody_else(
+    house: House,
+) -> None:
+    await house.rooms.room("demo").open("lost")
+    await house.store.create("demo", "lost", "f" * 32, Record(1, "", (), (note("stored"),)))
+
+    puts = [house.put("lost", "text", "new"), house.put("other", "text", "kept")]
+    lost, other = await asyncio.gather(*puts, return_exceptions=True)
+
+    assert isinstance(lost, Unavailable)
+    assert "can't be stored" in str(lost)
+    assert other is True
 
 
 async def test_text_that_is_no_utf8_is_refused(house: House) -> None:

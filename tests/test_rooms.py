@@ -10,6 +10,7 @@ import pytest
 from syncroom.errors import Unavailable
 from syncroom.limits import Limits
 from syncroom.rooms import Rooms, no_content
+from syncroom.store.base import Record
 from syncroom.store.memory import MemoryStore
 from tests.document.fakes import FakePeer, OpenDocuments
 from tests.protocol import craft
@@ -77,6 +78,27 @@ async def test_every_open_document_is_told_of_the_disk() -> None:
     store.on_failure(None)
 
     assert [peer.resyncs for peer in peers] == [1, 1]
+
+
+async def test_a_document_that_can_be_stored_no_more_is_let_go_of_and_others_stay() -> None:
+    rooms, store = await _rooms()
+    room = rooms.room("demo")
+    lost, other = await room.load("notes"), await room.load("other")
+    ann, ben = FakePeer(), FakePeer()
+    room.join(lost, ann)
+    room.join(other, ben)
+    await store.create("demo", "notes", "f" * 32, Record(1, "", (), (HELLO,)))
+
+    lost.accept(ann, HELLO, live=True)
+    await rooms.flush()
+
+    assert [str(error) for error in ann.failures] == [
+        f"the document 'notes' can't be stored: the stored incarnation is {'f' * 32}"
+    ]
+    assert ben.failures == []
+    with pytest.raises(Unavailable, match="can't be stored"):
+        lost.accept(ann, HELLO, live=True)
+    assert (await room.open("notes")).incarnation == "f" * 32
 
 
 async def test_an_idle_room_is_forgotten_and_made_anew() -> None:

@@ -239,6 +239,11 @@ class Document:
             return Outcome.GAP
         return Outcome.KNOWN if new is None else Outcome.TAKEN
 
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be stored at present; None when all is well."""
+        return self._failure
+
     def set_failure(self, reason: str | None) -> None:
         """Take no updates while the disk fails; ask for the missed ones when it works again."""
         self._failure = reason

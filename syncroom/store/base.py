@@ -122,6 +122,23 @@ def new_room(name: str, now_ms: int) -> RoomInfo:
     return RoomInfo(name, str(uuid.uuid4()), now_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that was not written and never will be."""
+
+    room: str
+    path: str
+    incarnation: str
+    """The history that it was meant for. Nothing can be added to that one any more."""
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"record refused for {self.path!r} in room {self.room!r}, "
+            f"incarnation {self.incarnation}: {self.reason}"
+        )
+
+
 class Store(Protocol):
     """Durable bytes. Every implementation passes ``tests/contract/test_store.py``."""
 
@@ -130,6 +147,9 @@ class Store(Protocol):
 
     on_failure: Callable[[str | None], None] | None
     """Called on the event loop whenever ``failure`` changes."""
+
+    on_refusal: Callable[[Refusal], None] | None
+    """Called on the event loop for each record that was refused."""
 
     async def open(self) -> None:
         """Make the store ready; raises `Misconfigured` or `Damaged` where it can't be."""
@@ -217,9 +237,9 @@ class Store(Protocol):
         """
 
     async def flush(self) -> None:
-        """Return when everything appended so far is on disk; raises `Unavailable`.
+        """Return when everything appended so far is on disk, or was refused.
 
-        It raises while the disk fails, and once after a record was refused.
+        Raises `Unavailable` while the disk fails.
         """
 
     async def documents(self, room: str) -> list[DocumentInfo]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from syncroom.errors import Damaged, Misconfigured, Unavailable
 from syncroom.store import catalogue
-from syncroom.store.base import DocumentInfo, Record, StoredDocument, new_room
+from syncroom.store.base import DocumentInfo, Record, Refusal, StoredDocument, new_room
 from syncroom.store.document_schemas import read_schema, write_schemas
 from syncroom.store.generations import read_base, read_traces, write_generation
 from syncroom.store.rows import DocumentRow, LogRow, decode_log_row, encode_log_row
@@ -74,8 +74,8 @@ class Written:
 
     durable: list[Callable[[], None]] = field(default_factory=list)
     """The callbacks of what is on disk now, in order."""
-    refusals: list[str] = field(default_factory=list)
-    """Why records were not written and never will be."""
+    refusals: list[Refusal] = field(default_factory=list)
+    """The records that were not written and never will be."""
 
 
 class Database:
@@ -320,10 +320,9 @@ class Database:
         known[name] = touched[document.id] = document
         return row
 
-    def _refuse(self, change: Change, error: Exception) -> str:
-        room, path, incarnation = change[:3]
+    def _refuse(self, change: Change, error: Exception) -> Refusal:
         self._ended[change[:3]] = str(error)
-        return f"record refused for {path!r} in room {room!r}, incarnation {incarnation}: {error}"
+        return Refusal(*change[:3], str(error))
 
 
 def _delete(connection: sqlite3.Connection, document: int) -> None:

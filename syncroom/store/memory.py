@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncroom.errors import Unavailable
-from syncroom.store.base import DocumentInfo, StoredDocument, new_room
+from syncroom.store.base import DocumentInfo, Refusal, StoredDocument, new_room
 from syncroom.store.traces import decode_traces
 
 if TYPE_CHECKING:
@@ -50,12 +50,12 @@ class MemoryStore:
     def __init__(self) -> None:
         self.failure: str | None = None
         self.on_failure: Callable[[str | None], None] | None = None
+        self.on_refusal: Callable[[Refusal], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._documents: dict[tuple[str, str], _Kept] = {}
         self._rooms: dict[str, RoomInfo] = {}
         self._ended: set[str] = set()
         """The incarnations of deleted documents."""
-        self._refusal: str | None = None
 
     async def open(self) -> None:
         """Remember the event loop that callbacks run on."""
@@ -97,10 +97,10 @@ class MemoryStore:
                     loop.call_soon(durable)
                 return
             reason = f"the stored incarnation is {kept.incarnation}"
-        self._refusal = (
-            f"record refused for {path!r} in room {room!r}, incarnation {incarnation}: {reason}"
-        )
-        log.error("%s", self._refusal)
+        refusal = Refusal(room, path, incarnation, reason)
+        log.error("%s", refusal)
+        if self.on_refusal is not None:
+            loop.call_soon(self.on_refusal, refusal)
 
     async def replace(self, room: str, path: str, incarnation: str, generation: Generation) -> bool:
         """Put a base in the place of records; nothing older is kept."""
@@ -183,9 +183,6 @@ class MemoryStore:
         """Return when the callbacks of everything appended have run."""
         self._running()
         await asyncio.sleep(0)
-        refusal, self._refusal = self._refusal, None
-        if refusal is not None:
-            raise Unavailable(refusal)
 
     async def documents(self, room: str) -> list[DocumentInfo]:
         """The documents of a room, by path."""

@@ -7,7 +7,7 @@ Another thread reads, so neither a slow disk nor a large document holds up the e
 
 While the disk fails nothing is acknowledged and nothing is dropped: the records stay in order and
 are tried again every second. A record for another history of the document than the stored one is
-never written; it is logged, and the next ``flush`` raises.
+never written; it is logged, and ``on_refusal`` is told.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         DocumentInfo,
         Generation,
         Record,
+        Refusal,
         RoomInfo,
         StoredDocument,
         Trace,
@@ -52,6 +53,7 @@ class SqliteStore:
     def __init__(self, data_dir: Path, *, commit_pause_s: float) -> None:
         self.failure: str | None = None
         self.on_failure: Callable[[str | None], None] | None = None
+        self.on_refusal: Callable[[Refusal], None] | None = None
         self._database = Database(data_dir)
         self._commit_pause_s = commit_pause_s
         self._writer = ThreadPoolExecutor(1, "syncroom-store-writer")
@@ -64,7 +66,6 @@ class SqliteStore:
         self._next_commit = 0.0
         self._settled = 0
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-        self._refusal: str | None = None
 
     async def open(self) -> None:
         """Hold the data folder; raises `Misconfigured` or `Damaged`."""
@@ -181,11 +182,8 @@ class SqliteStore:
         return await self._running().run_in_executor(self._reader, self._database.documents, room)
 
     async def flush(self) -> None:
-        """Return when everything appended so far is on disk; raises `Unavailable`."""
+        """Return when everything appended so far is on disk, or was refused."""
         await self._settle()
-        refusal, self._refusal = self._refusal, None
-        if refusal is not None:
-            raise Unavailable(refusal)
 
     async def close(self) -> None:
         """Write what waits, and let go of the folder; raises `Unavailable` if it can't be written.
@@ -258,7 +256,8 @@ class SqliteStore:
         self._batch = []
         for refusal in written.refusals:
             log.error("%s", refusal)
-            self._refusal = refusal
+            if self.on_refusal is not None:
+                _call(partial(self.on_refusal, refusal))
         if self.failure is not None:
             log.warning("writing works again: %s", self._database.file)
             self._set_failure(None)
