@@ -317,7 +317,10 @@ class Document:
         return peer.wire.presence(awareness.encode(entries)) if entries else b""
 
     def flush(self) -> None:
-        """Relay what arrived in this turn, and hand it on to be stored."""
+        """Hand on what arrived in this turn to be stored, and relay it.
+
+        It is handed on first: whatever goes wrong after that, nothing is served that is not saved.
+        """
         if not self._turn and not self._shown:
             return
         turn, self._turn = self._turn, []
@@ -325,14 +328,15 @@ class Document:
         if turn:
             self._forget_answers()
         encoded = {wire: [wire.updates(run.updates) for run in turn] for wire in self._readers}
-        self._relay(turn, shown, encoded)
-        if turn:
-            self._count(turn)
         if self._keep is not None:
             for index, run in enumerate(turn):
                 parts = encoded.get(run.peer.wire) if run.peer is not None else None
                 began = self._turn_began if run is turn[-1] else None
                 self._store(self._keep, run, parts[index] if parts else b"", began)
+        self._relay(turn, shown, encoded)
+        if turn:
+            self._count(turn)
+            self._log.shorten()
 
     def _ask_again(self) -> None:
         """Ask the peers for what was refused."""

@@ -82,12 +82,9 @@ class UpdateLog:
         """All of it, until the next change."""
 
     def append(self, data: bytes) -> None:
-        """Add a vetted update."""
+        """Add a vetted update. Nothing native runs here, so nothing is taken by halves."""
         self._whole = None
         self._tail.append(data)
-        if len(self._tail) > _TAIL_MAX:
-            self._merged.append(merge(self._tail))
-            self._tail = []
 
     def type(self, data: bytes, key: Keystroke) -> None:
         """Add a keystroke. Merging is blind to order, so it may join what came before others."""
@@ -97,6 +94,12 @@ class UpdateLog:
             if typing is not None:
                 self.append(typing.encode())
             self._typing[key[0]] = Typing(data, key)
+
+    def shorten(self) -> None:
+        """Merge the updates that are kept apart, once they are many."""
+        if len(self._tail) > _TAIL_MAX:
+            self._merged.append(merge(self._tail))
+            self._tail = []
 
     def merged(self) -> bytes:
         """The whole document as one update."""

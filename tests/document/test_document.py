@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import pycrdt
 import pytest
@@ -11,6 +11,7 @@ from syncroom.document.document import Outcome
 from syncroom.errors import Malformed, Unavailable
 from syncroom.protocol import state_vector
 from syncroom.protocol.state_vector import CLOCK_MAX
+from syncroom.protocol.update import read_update
 from tests.document.fakes import WIRE, PlainWire, turn
 from tests.document.scene import NOW_MS, Scene, first, following
 from tests.protocol import craft
@@ -264,6 +265,46 @@ async def test_typing_past_the_last_clock_of_all_is_refused_and_the_document_rel
     stored = wire.messages(scene.document.answer(WIRE, b"\0"))[0].payload
     again.document.restore(stored)
     assert again.clocks() == {5: CLOCK_MAX}
+
+
+async def test_native_code_that_fails_takes_nothing_from_what_was_accepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene()
+    ann, ben = scene.peer("ann", client=1), scene.peer("ben")
+    updates = [first(client) for client in range(1, 1500)]
+    updates += [following(1, clock) for clock in range(1, 1500)]
+
+    with monkeypatch.context() as broken:
+        broken.setattr("syncroom.document.log.merge_updates", fail)
+        for data in updates:
+            assert scene.take(ann, data, live=False) is Outcome.TAKEN
+        with pytest.raises(RuntimeError):
+            scene.document.flush()
+
+    assert [data for record in scene.disk.records for data in record.updates] == updates
+    assert ben.updates() == updates
+    assert scene.clocks() == {1: 1500} | dict.fromkeys(range(2, 1500), 1)
+    whole = read_update(scene.document.whole(), 64)
+    assert {section.client: section.end for section in whole.sections} == scene.clocks()
+
+
+async def test_a_peer_that_fails_to_be_written_to_keeps_nothing_from_the_disk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene()
+    ann, ben = scene.peer("ann", client=1), scene.peer("ben")
+    monkeypatch.setattr(ben, "deliver", fail)
+
+    scene.take(ann, first(1))
+    with pytest.raises(RuntimeError):
+        scene.document.flush()
+
+    assert [record.updates for record in scene.disk.records] == [(first(1),)]
+
+
+def fail(*_: object) -> NoReturn:
+    raise RuntimeError("a fault of others")
 
 
 async def test_a_document_goes_on_from_what_was_stored() -> None:

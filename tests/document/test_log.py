@@ -30,6 +30,7 @@ def _fill(log: UpdateLog, updates: list[bytes]) -> None:
             log.type(data, key)
         else:
             log.append(data)
+            log.shorten()
 
 
 def _reader(update: bytes) -> Replica:
