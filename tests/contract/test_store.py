@@ -236,8 +236,7 @@ async def test_a_schema_outlives_the_records_that_a_base_stands_for(store: Store
 async def test_the_schema_of_a_refused_record_is_not_written(store: Store) -> None:
     await append_all(store, "demo", "notes.md", record(1))
     store.append("demo", "notes.md", ANOTHER, record(2), schema="refused")
-    with pytest.raises(Unavailable, match="refused"):
-        await store.flush()
+    await store.flush()
 
     assert await store.load("demo", "notes.md") == StoredDocument(INCARNATION, (record(1),))
 
