@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from syncroom.errors import SyncroomError
+from syncroom.errors import SyncroomError, Unavailable
 from syncroom.store.base import Generation
 from syncroom.store.check import check_file
 from syncroom.store.sqlite import SqliteStore
@@ -22,11 +22,13 @@ from tests.store.compacting import trace_of
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from syncroom.store.base import StoredDocument
     from tests.support.vfs import Event, RecordedDisk
+
+T = TypeVar("T")
 
 ROOM = "demo"
 PATHS = [f"{number}.md" for number in range(4)]
@@ -103,7 +105,7 @@ def base_of(upto: int) -> bytes:
 
 
 class Life:
-    """Uses an open store, and notes what it is told."""
+    """Uses an open store, and notes what it is told. What is refused it tries again."""
 
     def __init__(self, disk: RecordedDisk, store: SqliteStore, rng: random.Random) -> None:
         self.disk = disk
@@ -114,7 +116,7 @@ class Life:
 
     async def run(self) -> None:
         for path in PATHS:
-            stored = await self.store.load(ROOM, path)
+            stored = await insist(partial(self.store.load, ROOM, path))
             if stored is not None:
                 self.incarnations[path] = stored.incarnation
                 self.seqs[path] = stored.last_seq
@@ -128,14 +130,14 @@ class Life:
                 for _ in range(self.rng.randrange(1, 20)):
                     self.append(self.rng.choice(PATHS))
                 if self.rng.random() < 0.5:
-                    await self.store.flush()
+                    await insist(self.store.flush)
             elif path not in self.incarnations:
                 await self.create(path)
             elif chance < 0.9:
                 await self.compact(path)
             else:
                 await self.delete(path)
-        await self.store.flush()
+        await insist(self.store.flush)
 
     def append(self, path: str) -> None:
         if path not in self.incarnations:
@@ -150,12 +152,15 @@ class Life:
         self._begin(path)
         self.seqs[path] = 1
         self.disk.note("sent", (path, 1))
-        stored = await self.store.create(ROOM, path, self.incarnations[path], numbered(1))
-        assert stored.incarnation == self.incarnations[path]
+        try:
+            stored = await self.store.create(ROOM, path, self.incarnations[path], numbered(1))
+            assert stored.incarnation == self.incarnations[path]
+        except Unavailable:
+            assert await insist(partial(self.store.load, ROOM, path)) is not None
         self.disk.note("acknowledged", (path, 1))
 
     async def compact(self, path: str) -> None:
-        stored = await self.store.load(ROOM, path)
+        stored = await insist(partial(self.store.load, ROOM, path))
         if stored is None or not stored.records:
             return
         upto = self.rng.randint(stored.base_seq + 1, stored.last_seq)
@@ -163,16 +168,16 @@ class Life:
         traces = encode_traces([trace_of(number) for number in numbers])
         generation = Generation(stored.base_seq, upto, base_of(upto), traces)
         self.disk.note("base_sent", (path, upto))
-        replacing = asyncio.create_task(
-            self.store.replace(ROOM, path, self.incarnations[path], generation)
-        )
+        replace = partial(self.store.replace, ROOM, path, self.incarnations[path], generation)
+        replacing = asyncio.create_task(insist(replace))
+        await asyncio.sleep(0)
         self.append(path)
         assert await replacing
         self.disk.note("base_acknowledged", (path, upto))
 
     async def delete(self, path: str) -> None:
         self.disk.note("is_deleting", (path, True))
-        assert await self.store.delete(ROOM, path)
+        assert await insist(partial(self.store.delete, ROOM, path))
         self.disk.note("is_deleted", (path, True))
         del self.incarnations[path]
 
@@ -180,6 +185,15 @@ class Life:
         self.incarnations[path] = self.rng.randbytes(16).hex()
         self.seqs[path] = 0
         self.disk.note("began", (path, self.incarnations[path]))
+
+
+async def insist(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Try until it works."""
+    while True:
+        try:
+            return await attempt()
+        except Unavailable:
+            pass
 
 
 async def open_store(folder: Path, **pragmas: str | int) -> SqliteStore:
