@@ -22,6 +22,10 @@ class Limits(BaseModel):
     """What is stored of one document: all of it is sent to every newcomer, and is in memory twice
     while it is loaded. Past it only deletions are taken."""
 
+    parked_bytes_max: PositiveInt = 16 << 20
+    """Updates of one document that build on what is missing, kept until that comes: a client that
+    lost edits on its way goes on from them."""
+
     room_documents_max: PositiveInt = 100_000
     """Documents of one room: a list of them is one answer, about 20 MB for so many."""
 

@@ -50,6 +50,16 @@ NUMBERS: Mapping[type[SyncroomError], int] = {
 _REASONS_MAX = 3
 
 
+class LagsBehind(Protocol):
+    """Something that sends a participant more than it can wait for."""
+
+    def pause(self) -> None:
+        """The participant reads slower than it is sent to."""
+
+    def resume(self) -> None:
+        """It has read most of what it was sent."""
+
+
 class Caller(Protocol):
     """A participant on one connection, which calls tools and may host some."""
 
@@ -60,8 +70,20 @@ class Caller(Protocol):
     hosted: dict[int, HostedCall]
     """The calls that it has to answer, by the number of the message that asked it to."""
 
+    readers: set[LagsBehind]
+    """What has to know when it reads slower than it is sent to."""
+
     def send(self, kind: str, header: Mapping[str, Any], payload: bytes = b"") -> int:
         """Send a message; return its number."""
+
+    def write(self, frames: bytes) -> None:
+        """Send messages that are encoded already."""
+
+    def next_number(self) -> int:
+        """The number for a message that is encoded elsewhere."""
+
+    def cut(self) -> None:
+        """End the connection without a word: its client comes back with what it holds."""
 
     async def drained(self) -> None:
         """Wait while it reads slower than it is sent to."""

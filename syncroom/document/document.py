@@ -121,6 +121,8 @@ class Document:
         self._turn_began = 0.0
         self._apart_bytes = 0
         self._shown: dict[int, Entry] = {}
+        self._parked: list[tuple[Peer, bytes]] = []
+        """Updates whose base is missing, and who sent them."""
         self._saved: dict[Peer, list[bytes]] = {}
         self._answers: dict[tuple[Wire, bytes], bytes] = {}
         self._answers_bytes = 0
@@ -210,11 +212,7 @@ class Document:
 
     def _examine(self, peer: Peer, data: bytes, *, live: bool) -> Outcome:
         """Take an update that is more than a keystroke."""
-        if len(data) > self._limits.update_bytes_max:
-            raise LimitExceeded(
-                f"an update has {len(data)} bytes, {self._limits.update_bytes_max} are allowed"
-            )
-        update = read_update(data, self._limits.value_depth_max)
+        update = self._read(data)
         barred = self._barred(peer, update)
         if barred and live:
             raise Denied(f"client id {barred.pop()} belongs to another participant who is here")
@@ -243,6 +241,25 @@ class Document:
     def failure(self) -> str | None:
         """Why nothing can be stored at present; None when all is well."""
         return self._failure
+
+    def knows(self, data: bytes) -> bool:
+        """Whether an update changes nothing here; raises `Malformed`, `LimitExceeded`."""
+        update = self._read(data)
+        return (
+            self._state.gap(update) is None
+            and self._state.new_part(update, self._limits.value_depth_max) is None
+        )
+
+    def park(self, peer: Peer, data: bytes) -> None:
+        """Keep an update until what it builds on comes, from whomever; raises `LimitExceeded`."""
+        size = sum(len(each) for _, each in self._parked) + len(data)
+        if size > self._limits.parked_bytes_max:
+            raise LimitExceeded(
+                f"{size} bytes of updates build on what is missing here, "
+                f"{self._limits.parked_bytes_max} are allowed"
+            )
+        self._metrics.gaps += 1
+        self._parked.append((peer, data))
 
     def set_failure(self, reason: str | None) -> None:
         """Take no updates while the disk fails; ask for the missed ones when it works again."""
@@ -337,6 +354,22 @@ class Document:
         if turn:
             self._count(turn)
             self._log.shorten()
+            if self._parked:
+                self._heal()
+
+    def _read(self, data: bytes) -> Update:
+        if len(data) > self._limits.update_bytes_max:
+            raise LimitExceeded(
+                f"an update has {len(data)} bytes, {self._limits.update_bytes_max} are allowed"
+            )
+        return read_update(data, self._limits.value_depth_max)
+
+    def _heal(self) -> None:
+        """Take what was parked, as far as what it builds on is here by now."""
+        parked, self._parked = self._parked, []
+        for peer, data in parked:
+            if self._examine(peer, data, live=False) in (Outcome.GAP, Outcome.FULL):
+                self._parked.append((peer, data))
 
     def _ask_again(self) -> None:
         """Ask the peers for what was refused."""

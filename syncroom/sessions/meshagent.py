@@ -34,6 +34,7 @@ from syncroom.sessions.connection import close_by_fault, close_code, expire_late
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from syncroom.apis.base import LagsBehind
     from syncroom.apis.calls import HostedCall
     from syncroom.auth.participant import Participant
     from syncroom.protocol.meshagent import Content, Message
@@ -47,6 +48,9 @@ CLOSE_NORMAL = 1000
 
 _CALL_ID_MAX = 512
 _SHOWN_MAX = 80
+
+_BODY_GROWTH = 2
+"""A body of several frames may be so much larger than one: updates come in base64."""
 
 _FAULTS: dict[type[SyncroomError], Fault] = {
     Malformed: Fault.MALFORMED,
@@ -81,13 +85,14 @@ class MeshAgentSession:
         self.participant = participant
         self.attributes: dict[str, Any] = {"name": participant.name}
         self.hosted: dict[int, HostedCall] = {}
+        self.readers: set[LagsBehind] = set()
         self.room_name = room.name
         self._connection = connection
         self._room = room
         self._metrics = room.metrics
         self._limits = room.limits
         self._loop = asyncio.get_running_loop()
-        self._assembler = wire.Assembler(room.limits.message_bytes_max)
+        self._assembler = wire.Assembler(_BODY_GROWTH * room.limits.message_bytes_max)
         self._calls: dict[int | str | None, Call] = {}
         self._number = 0
         self._unsent: list[bytes] = []
@@ -159,11 +164,19 @@ class MeshAgentSession:
         """Let streams wait; what can't wait goes on, up to a bound."""
         self._is_drained.clear()
         self._unread_bytes = 0
+        for reader in self.readers:
+            reader.pause()
         self._metrics.lags += 1
 
     def resume(self) -> None:
         """The client has read most of what it was sent."""
         self._is_drained.set()
+        for reader in self.readers:
+            reader.resume()
+
+    def cut(self) -> None:
+        """End the connection without a word: its client comes back with what it holds."""
+        self._connection.abort()
 
     def restart(self) -> None:
         """Cut the connection: a close frame, whatever its code, is the end for the Python SDK."""

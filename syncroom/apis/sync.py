@@ -1,0 +1,301 @@
+"""
+Documents by path, over streams.  Grant: `sync`.
+
+These are the documents that editors have open over other wires; here each has a schema, and a
+client that opens one hears everybody's changes. The SDKs send back every update that they are
+sent: what changes nothing is passed over, also where the sender may only read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from pydantic import Field, JsonValue
+
+from syncroom.apis.base import Caller, Request, Toolkit, denied, stream, tool
+from syncroom.auth.paths import normalise
+from syncroom.document.document import Outcome
+from syncroom.document.log import EMPTY_UPDATE, EMPTY_VECTOR
+from syncroom.errors import LimitExceeded, Malformed, Unavailable
+from syncroom.protocol import state_vector
+from syncroom.protocol.meshagent import RESPONSE_CHUNK, Content, encode, json_content, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from syncroom.apis.calls import Stream
+    from syncroom.auth.participant import Participant
+    from syncroom.document.document import Document
+    from syncroom.document.mesh_schema import MeshSchema
+    from syncroom.document.peer import Peer, Wire
+    from syncroom.errors import SyncroomError
+
+
+class Seats(Protocol):
+    """A room, as far as this API needs it."""
+
+    name: str
+
+    def seat(self, document: Document, peer: Peer) -> None:
+        """Let a peer hear of a document."""
+
+    def unseat(self, document: Document, peer: Peer) -> None:
+        """The end of that."""
+
+
+class SchemaDocuments(Protocol):
+    """Documents with schemas."""
+
+    async def open(
+        self,
+        room: str,
+        path: str,
+        who: Participant,
+        *,
+        create: bool = True,
+        schema: object = None,
+        initial: object = None,
+    ) -> tuple[Document, MeshSchema]:
+        """The document and its schema, made where there is none."""
+
+    async def create(
+        self,
+        room: str,
+        path: str,
+        who: Participant,
+        *,
+        schema: object = None,
+        initial: object = None,
+    ) -> None:
+        """Make a document where there is none."""
+
+    async def describe(self, room: str, path: str) -> dict[str, Any]:
+        """The content as JSON."""
+
+
+class _Named(Request):
+    path: str
+
+    @property
+    def place(self) -> str:
+        """The path in its one spelling; raises `Malformed`."""
+        return normalise(self.path)
+
+
+class Create(_Named):
+    """A document that is not there yet."""
+
+    json_: dict[str, JsonValue] | None = Field(default=None, alias="json")
+    schema_: dict[str, JsonValue] | None = Field(default=None, alias="schema")
+
+
+class Describe(_Named):
+    """A document to read."""
+
+
+class Open(_Named):
+    """A document to hear of."""
+
+    kind: Literal["start"]
+    create: bool = True
+    vector: str | None = None
+    """What the client holds already: a Yjs state vector, in base64."""
+    schema_: dict[str, JsonValue] | None = Field(default=None, alias="schema")
+    initial_json: dict[str, JsonValue] | None = None
+
+
+def _may_read(participant: Participant, request: _Named) -> bool:
+    return participant.may_read(request.place)
+
+
+def _may_write(participant: Participant, request: _Named) -> bool:
+    return participant.may_write(request.place)
+
+
+class Sync(Toolkit):
+    """The documents of one room.
+
+    Args:
+        room: the room.
+        documents: where its documents are.
+        flush: returns when what arrived is on disk.
+    """
+
+    name: ClassVar = "sync"
+    grant: ClassVar = "sync"
+
+    def __init__(
+        self, room: Seats, documents: SchemaDocuments, flush: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._room = room
+        self._documents = documents
+        self._flush = flush
+
+    @tool(Create, _may_write)
+    async def create(self, caller: Caller, request: Create) -> None:
+        """Make a document from JSON; raises `Conflict` where there is one."""
+        await self._documents.create(
+            self._room.name,
+            request.place,
+            caller.participant,
+            schema=request.schema_,
+            initial=request.json_,
+        )
+
+    @tool(Describe, _may_read)
+    async def describe(self, caller: Caller, request: Describe) -> Content:
+        """Tell a document as JSON."""
+        return json_content(await self._documents.describe(self._room.name, request.place))
+
+    @stream(Open, _may_read)
+    async def open(self, caller: Caller, request: Open, stream: Stream) -> None:
+        """Pass changes on in both directions, until the client has done; then all is on disk."""
+        vector = _read_vector(request.vector)
+        document, schema = await self._documents.open(
+            self._room.name,
+            request.place,
+            caller.participant,
+            create=request.create,
+            schema=request.schema_,
+            initial=request.initial_json,
+        )
+        may_write = caller.participant.may_write(request.place)
+        wire = _SyncWire(caller, stream.call.id, request.path, schema.given)
+        reader = _Reader(caller, stream, document, wire, may_write)
+        self._room.seat(document, reader)
+        caller.readers.add(reader)
+        try:
+            reader.greet(vector)
+            async for content in stream:
+                reader.take(content)
+        finally:
+            caller.readers.discard(reader)
+            self._room.unseat(document, reader)
+        await self._flush()
+
+
+class _Reader:
+    """One document on one stream. It is a `Peer`."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        stream: Stream,
+        document: Document,
+        wire: Wire,
+        may_write: bool,
+    ) -> None:
+        self.participant = caller.participant
+        self.wire = wire
+        self.client_id: int | None = None
+        self.client_bytes = b""
+        self.written = 0
+        self._caller = caller
+        self._stream = stream
+        self._document = document
+        self._may_write = may_write
+        self._is_refused = False
+        """Whether it wrote something that could not be stored."""
+        self._lag_vector: bytes | None = None
+        """While the client reads too slowly: the state vector up to which it was sent all."""
+
+    def greet(self, vector: bytes) -> None:
+        """Send what a client lacks that holds what a state vector says."""
+        self._caller.write(self._document.answer(self.wire, vector))
+
+    def take(self, content: Content) -> None:
+        """Take a change; raises `Malformed`, `LimitExceeded`, `Denied`."""
+        data = _read_update(content)
+        if not data:
+            return
+        if not self._may_write:
+            if not self._document.knows(data):
+                raise denied("this document is read only for you")
+            return
+        try:
+            outcome = self._document.accept(self, data, live=True)
+        except Unavailable:
+            self._is_refused = True
+            return
+        if outcome is Outcome.GAP:
+            self._document.park(self, data)
+        elif outcome is Outcome.FULL:
+            raise LimitExceeded("this document is as large as it may be")
+
+    def deliver(self, data: bytes) -> None:
+        """Send what others did, unless the client lags: then one diff comes later."""
+        if self._lag_vector is None:
+            self._caller.write(data)
+
+    def pause(self) -> None:
+        """Remember from where on the client lags."""
+        self._document.flush()
+        self._lag_vector = self._document.vector()
+
+    def resume(self) -> None:
+        """Send what the client missed, as one update."""
+        vector, self._lag_vector = self._lag_vector, None
+        if vector is not None:
+            self.greet(vector)
+
+    def resync(self) -> None:
+        """Let a client come again whose changes were refused: it brings them along."""
+        if self._is_refused:
+            self._caller.cut()
+
+    def fail(self, error: SyncroomError) -> None:
+        """The document is no more."""
+        self._stream.fail(error)
+
+
+class _SyncWire:
+    """Updates as contents of one client's stream."""
+
+    def __init__(self, caller: Caller, call_id: str, path: str, schema: object) -> None:
+        self._caller = caller
+        self._is_greeted = False
+        self._first = _head(call_id, {"kind": "state", "path": path, "schema": schema})
+        self._next = _head(call_id, {"kind": "sync", "path": path})
+
+    def updates(self, updates: Sequence[bytes]) -> bytes:
+        return b"".join([self._encode(self._next, data) for data in updates])
+
+    def answer(self, update: bytes) -> bytes:
+        head = self._next if self._is_greeted else self._first
+        self._is_greeted = True
+        return self._encode(head, update)
+
+    def presence(self, entries: bytes) -> bytes:
+        return b""  # these clients have no presence in documents
+
+    def _encode(self, head: bytes, update: bytes) -> bytes:
+        payload = b"" if update == EMPTY_UPDATE else base64.b64encode(update)
+        return encode(self._caller.next_number(), RESPONSE_CHUNK, head + payload)
+
+
+def _head(call_id: str, headers: dict[str, object]) -> bytes:
+    return pack({"tool_call_id": call_id, "chunk": {"type": "binary", "headers": headers}})
+
+
+def _read_vector(text: str | None) -> bytes:
+    if not text:
+        return EMPTY_VECTOR
+    vector = _unbase64(text.encode(), "a state vector")
+    state_vector.decode(vector)
+    return vector
+
+
+def _read_update(content: Content) -> bytes:
+    headers = content.header.get("headers")
+    if content.kind != "binary" or not isinstance(headers, dict) or headers.get("kind") != "sync":
+        raise Malformed("a content of the stream is no change of the document")
+    return _unbase64(content.payload, "an update")
+
+
+def _unbase64(text: bytes, what: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise Malformed(f"{what} is not base64") from None

@@ -1,0 +1,93 @@
+"""
+Calls of agents elsewhere: a POST that tells one to join a room, with a token to do so.
+
+The body and its signature are those that the published SDKs' webhook servers check: the SHA-256
+of the body, in a JWT of its own. The token grants no more than its caller has, and no longer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from pydantic import ValidationError
+
+from syncroom.auth import jws
+from syncroom.auth.scopes import ApiScope
+from syncroom.auth.token import LEEWAY_S, ParticipantToken
+from syncroom.errors import Malformed, Unavailable
+
+if TYPE_CHECKING:
+    from syncroom.apis.agents import CallAgent
+    from syncroom.apis.base import Caller
+    from syncroom.auth.keys import Keyring
+
+_ANSWER_S_MAX = 30.0
+
+
+class Webhooks:
+    """The agents that one server calls.
+
+    Args:
+        keyring: holds the secret that tokens are signed with.
+        secret: what calls are signed with, so that agents know them; None leaves them unsigned.
+    """
+
+    def __init__(self, keyring: Keyring, secret: str | None) -> None:
+        self._keyring = keyring
+        self._secret = secret
+
+    async def call(self, room_name: str, caller: Caller, request: CallAgent) -> None:
+        """Ask an agent to join; raises `Malformed`, and `Unavailable` where it does not agree."""
+        url = httpx.URL(request.url)
+        if url.scheme not in ("http", "https") or not url.host:
+            raise Malformed(f"the URL {request.url[:80]!r} is no HTTP URL")
+        data = {
+            "room_name": room_name,
+            "room_url": caller.room_url,
+            "token": self._token(room_name, caller, request),
+            "arguments": request.arguments,
+        }
+        # signed byte for byte as its receivers spell it: Python's own spelling of JSON
+        body = json.dumps({"event": "room.call", "data": data}).encode()
+        headers = {"Content-Type": "application/json", **self._signature(body)}
+        try:
+            async with httpx.AsyncClient(timeout=_ANSWER_S_MAX) as client:
+                answer = await client.post(url, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise Unavailable(f"the agent at {url.host} can't be reached: {error}") from None
+        if not answer.is_success:
+            raise Unavailable(f"the agent at {url.host} answered {answer.status_code}")
+
+    def _signature(self, body: bytes) -> dict[str, str]:
+        if self._secret is None:
+            return {}
+        signed = jws.sign({"sha256": hashlib.sha256(body).hexdigest()}, self._secret)
+        return {"Meshagent-Signature": f"Bearer {signed}"}
+
+    def _token(self, room_name: str, caller: Caller, request: CallAgent) -> str:
+        try:
+            wanted = ApiScope.agent_default()
+            if request.api is not None:
+                wanted = ApiScope.model_validate(request.api)
+        except ValidationError:
+            raise Malformed("the api scope for the agent is none") from None
+        token = ParticipantToken(name=request.name)
+        token.add_room_grant(room_name)
+        token.add_role_grant("agent")
+        token.add_api_grant(_within(wanted, caller.participant.scope))
+        if caller.participant.expires_at is not None:
+            token.extra_payload["exp"] = caller.participant.expires_at - LEEWAY_S
+        return token.to_jwt(token=self._keyring.secret_for(None))
+
+
+def _within(wanted: ApiScope, held: ApiScope | None) -> ApiScope:
+    """What is wanted, where everything of that API is held; else, of that API, what is held."""
+    granted: dict[str, Any] = {}
+    for name in ApiScope.model_fields:
+        theirs, ours = getattr(wanted, name), getattr(held, name)
+        if theirs is not None and ours is not None:
+            granted[name] = ours if ours.to_json() else theirs
+    return ApiScope(**granted)
