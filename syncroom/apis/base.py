@@ -66,6 +66,8 @@ class Caller(Protocol):
     id: str
     """Of this connection: two of one participant are two callers."""
     participant: Participant
+    room_url: str
+    """Where it found the room."""
     attributes: dict[str, Any]
     hosted: dict[int, HostedCall]
     """The calls that it has to answer, by the number of the message that asked it to."""

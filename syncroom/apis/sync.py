@@ -229,6 +229,9 @@ class _Reader:
         if self._lag_vector is None:
             self._caller.write(data)
 
+    def confirm(self, data: bytes) -> None:
+        """These clients have no use for their own changes, and learn of the disk as they close."""
+
     def pause(self) -> None:
         """Remember from where on the client lags."""
         self._document.flush()

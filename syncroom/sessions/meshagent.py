@@ -83,6 +83,7 @@ class MeshAgentSession:
     ) -> None:
         self.id = str(uuid.uuid4())
         self.participant = participant
+        self.room_url = room_url
         self.attributes: dict[str, Any] = {"name": participant.name}
         self.hosted: dict[int, HostedCall] = {}
         self.readers: set[LagsBehind] = set()
