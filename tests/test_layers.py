@@ -20,7 +20,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"auth"}),
     frozenset({"store"}),
     frozenset({"document", "apis"}),
-    frozenset({"admission", "room", "rooms", "catalogue", "contents", "fsck"}),
+    frozenset(
+        {"admission", "room", "rooms", "equipment", "webhooks", "catalogue", "contents", "fsck"}
+    ),
     frozenset({"sessions"}),
     frozenset({"settings"}),
     frozenset({"server"}),
