@@ -66,6 +66,10 @@ class Limits(BaseModel):
     schema_bytes_max: PositiveInt = 256 << 10
     """The schema of one document, as JSON: every client that opens the document gets it."""
 
+    issued_token_s: PositiveInt = 43_200
+    """A token that the server makes for the holder of an API key lasts so long: a day's work, and
+    no more once it is lost."""
+
     presence_bytes_max: PositiveInt = 64 << 10
     """One client's presence state; it is sent to everybody at every change."""
 

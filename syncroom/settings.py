@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -45,10 +46,21 @@ class Settings(BaseSettings):
     """Lines for people, or JSON."""
     forwarded_allow_ips: str = "127.0.0.1,::1"
     """Proxies whose ``X-Forwarded-For`` counts: addresses and networks, separated by commas."""
+    public_url: str | None = None
+    """Where clients reach the server, http or https; without it, where they sent their request."""
     secret: SecretStr | None = None
     """The secret that tokens are signed with (HS256). Without it one is made and kept."""
     limits: Limits = Limits()
     """Bounds; ``SYNCROOM_LIMITS__REFUSAL_S=1`` sets one."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, url: str | None) -> str | None:
+        if url is not None and not (
+            url.startswith(("http://", "https://")) and urlsplit(url).netloc
+        ):
+            raise ValueError("it must be an http or https URL")
+        return url
 
 
 def load_settings(config: Path | None = None, **flags: object) -> Settings:

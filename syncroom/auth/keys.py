@@ -9,11 +9,12 @@ it stands. No secret ever shows in a ``repr`` or in the text of an error.
 from __future__ import annotations
 
 import base64
+import hmac
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from syncroom.errors import Malformed
+from syncroom.errors import Malformed, Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +35,8 @@ class ApiKey:
     id: str
     project_id: str
     secret: str = field(repr=False)
+    name: str = field(default="", compare=False)
+    """What its owner calls it."""
 
 
 class Keyring:
@@ -44,6 +47,27 @@ class Keyring:
     def __init__(self, default_secret: str, keys: Iterable[ApiKey] = ()) -> None:
         self._default_secret = check_secret(default_secret)
         self._keys = {key.id: key for key in keys}
+
+    def replace(self, keys: Iterable[ApiKey]) -> set[str]:
+        """Accept these keys from now on and no others; return the ids of those that ended."""
+        before, self._keys = self._keys, {key.id: key for key in keys}
+        return {id for id, key in before.items() if self._keys.get(id) != key}
+
+    def find(self, text: str) -> ApiKey:
+        """Return the key that somebody presents; raises `Unauthenticated`."""
+        try:
+            given = parse_api_key(text)
+        except Malformed as error:
+            raise Unauthenticated(str(error)) from None
+        key = self.key(given.id)
+        if key is None or not hmac.compare_digest(key.secret.encode(), given.secret.encode()):
+            raise Unauthenticated("the API key is not one of this server, or was revoked")
+        return key
+
+    @property
+    def project_id(self) -> str | None:
+        """The project of the keys; None where there is no key."""
+        return next((key.project_id for key in self._keys.values()), None)
 
     def secret_for(self, kid: str | None) -> str:
         """Return the secret of a key, or the default one where no such key is known."""

@@ -45,6 +45,10 @@ Proxies = Annotated[
         show_default="127.0.0.1,::1",
     ),
 ]
+PublicUrl = Annotated[
+    str | None,
+    typer.Option(help="Where clients reach the server, as https://rooms.example.org."),
+]
 Config = Annotated[
     Path | None, typer.Option(help="TOML file with settings by name.", envvar="SYNCROOM_CONFIG")
 ]
@@ -57,6 +61,7 @@ def serve(
     log_level: Level = None,
     log_format: Format = None,
     forwarded_allow_ips: Proxies = None,
+    public_url: PublicUrl = None,
     config: Config = None,
 ) -> None:
     """Serve rooms until SIGTERM or Ctrl-C.
@@ -73,6 +78,7 @@ def serve(
         log_level=log_level,
         log_format=log_format,
         forwarded_allow_ips=forwarded_allow_ips,
+        public_url=public_url,
     )
     log_to_stderr(settings.log_level, settings.log_format)
     run(settings, announce=_announce)
@@ -85,6 +91,7 @@ def demo(
     log_level: Level = "warning",
     log_format: Format = None,
     forwarded_allow_ips: Proxies = None,
+    public_url: PublicUrl = None,
     config: Config = None,
 ) -> None:
     """Serve a demo room, and print links into it: one to write, one to read only."""
@@ -96,6 +103,7 @@ def demo(
         log_level=log_level,
         log_format=log_format,
         forwarded_allow_ips=forwarded_allow_ips,
+        public_url=public_url,
     )
     log_to_stderr(settings.log_level, settings.log_format)
     keys = KeyFile(settings.data_dir)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 
 from syncroom.errors import SyncroomError
 from syncroom.server.http import page
-from syncroom.server.http.api import Api, answer_error
+from syncroom.server.http.accounts import Accounts
+from syncroom.server.http.api import Api, answer_error, answer_unknown
 from syncroom.server.http.documents import Documents
 from syncroom.server.http.metrics import Exposition
+from syncroom.server.http.rooms import RoomList
 
 if TYPE_CHECKING:
     from syncroom.contents import Contents
@@ -19,13 +22,16 @@ if TYPE_CHECKING:
 
 def create_app(gate: Gate, contents: Contents) -> Starlette:
     """REST, metrics and the page."""
+    rooms, keyring = gate.rooms, gate.admission.keyring
     routes = [
         *Api(gate.rooms, gate.admission).routes,
         *Documents(contents, gate.rooms, gate.admission).routes,
+        *Accounts(rooms, keyring, gate.public_url).routes,
+        *RoomList(rooms, keyring).routes,
         *Exposition(gate, contents.hosts).routes,
         *page.routes(),
     ]
     return Starlette(
         routes=routes,
-        exception_handlers={SyncroomError: answer_error},
+        exception_handlers={SyncroomError: answer_error, HTTPException: answer_unknown},
     )

@@ -15,6 +15,7 @@ from syncroom.logs import about
 from syncroom.server.address import network_of
 from syncroom.server.credentials import visitor_of
 from syncroom.server.offences import Offences
+from syncroom.server.urls import room_url
 from syncroom.sessions import yjs
 from syncroom.sessions.connection import CLOSE_RESTART, close_code
 from syncroom.sessions.meshagent import MeshAgentSession
@@ -50,12 +51,26 @@ def status_of(error: SyncroomError) -> int:
 
 
 class Gate:
-    """The connections of a server. Lives on one event loop."""
+    """The connections of a server. Lives on one event loop.
 
-    def __init__(self, rooms: Rooms, admission: Admission, proxies: TrustedProxies) -> None:
+    Args:
+        rooms: the rooms.
+        admission: who may come in.
+        proxies: those whose word on addresses counts.
+        public_url: where clients reach the server; without it, where they sent their request.
+    """
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        admission: Admission,
+        proxies: TrustedProxies,
+        public_url: str | None = None,
+    ) -> None:
         self.limits = rooms.limits
         self.metrics = rooms.metrics
         self.proxies = proxies
+        self.public_url = public_url
         self.connections: set[SeatedConnection] = set()
         self.refused: set[SeatedConnection] = set()
         """Those that were told why, and are held for a while before they are closed."""
@@ -91,8 +106,10 @@ class Gate:
             raise NotFound("there is no WebSocket endpoint at this path")
         participant = self.admission.admit(visitor)
         self.rooms.check(visitor.room)
-        room_url = f"ws://{headers.get('host', '')}/rooms/{room}"
-        return partial(self._seat_member, visitor, participant, room_url)
+        # It is told to nobody but who says so, whether a proxy that is trusted or not.
+        is_secure = headers.get("x-forwarded-proto") == "https"
+        url = room_url(self.public_url, headers.get("host", ""), is_secure, visitor.room)
+        return partial(self._seat_member, visitor, participant, url)
 
     def _seat_editor(self, visitor: Visitor, connection: SeatedConnection) -> None:
         self.connections.add(connection)
@@ -109,13 +126,13 @@ class Gate:
         self,
         visitor: Visitor,
         participant: Participant,
-        room_url: str,
+        url: str,
         connection: SeatedConnection,
     ) -> None:
         self.connections.add(connection)
         try:
             self._seat(connection)
-            MeshAgentSession(connection, self.rooms.room(visitor.room), participant, room_url)
+            MeshAgentSession(connection, self.rooms.room(visitor.room), participant, url)
         except SyncroomError as error:
             connection.close(close_code(error), str(error))
 

@@ -22,6 +22,7 @@ from syncroom.server.address import TrustedProxies
 from syncroom.server.app import create_app
 from syncroom.server.gate import Gate
 from syncroom.server.handshake import HttpProtocol
+from syncroom.server.key_watch import KeyWatch
 from syncroom.server.loop_watch import LoopWatch
 from syncroom.server.websocket import WebSocketProtocol
 from syncroom.store.keys import KeyFile
@@ -57,7 +58,8 @@ async def _serve(
     settings: Settings, announce: Callable[[str], None], initial_content: InitialContent
 ) -> None:
     secret = settings.secret.get_secret_value() if settings.secret is not None else None
-    keyring = KeyFile(settings.data_dir).keyring(secret)
+    files = KeyFile(settings.data_dir)
+    keyring = files.keyring(secret)
     proxies = TrustedProxies(settings.forwarded_allow_ips)
     store = SqliteStore(settings.data_dir, commit_pause_s=settings.limits.commit_pause_s)
     await store.open()
@@ -66,7 +68,8 @@ async def _serve(
             rooms = Rooms(store, settings.limits, initial_content)
             await rooms.open()
             contents = Contents(rooms, store, Quarantine(settings.data_dir))
-            gate = Gate(rooms, Admission(keyring), proxies)
+            gate = Gate(rooms, Admission(keyring), proxies, settings.public_url)
+            KeyWatch(files, gate)
             LoopWatch(asyncio.get_running_loop(), rooms.metrics.loop_lag)
             config = uvicorn.Config(
                 create_app(gate, contents),

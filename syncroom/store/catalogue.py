@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -55,13 +56,16 @@ def page(
     (total,) = connection.execute(
         f"SELECT count(*) FROM rooms WHERE {like}", (contains,)
     ).fetchone()
-    select = f"SELECT {_COLUMNS} FROM rooms WHERE name > ? AND {like} ORDER BY name LIMIT ?"
-    rooms = []
-    for row in connection.execute(select, (after, contains, limit)).fetchall():
-        try:
-            rooms.append(checked(row))
-        except Damaged as error:
-            log.error("left out of the list of rooms: %s", error)
+    select = f"SELECT {_COLUMNS} FROM rooms WHERE name > ? AND {like} ORDER BY name"
+    rooms: list[RoomInfo] = []
+    with closing(connection.execute(select, (after, contains))) as rows:
+        for row in rows:
+            if len(rooms) == limit:
+                break
+            try:
+                rooms.append(checked(row))
+            except Damaged as error:
+                log.error("left out of the list of rooms: %s", error)
     return rooms, total
 
 

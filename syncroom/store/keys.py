@@ -13,6 +13,7 @@ import os
 import stat
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from syncroom.auth.keys import (
     mint_secret,
     parse_api_key,
 )
-from syncroom.errors import Malformed, Misconfigured
+from syncroom.errors import Malformed, Misconfigured, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,26 +86,57 @@ class KeyFile:
             form = '{"name": "ma-...", ...}'
             raise Misconfigured(f"{self._keys_path} is not JSON of the form {form}") from None
         try:
-            keys = {name: parse_api_key(key) for name, key in named.items()}
+            keys = {name: replace(parse_api_key(key), name=name) for name, key in named.items()}
         except Malformed as error:
             raise Misconfigured(f"{self._keys_path} cannot be used: {error}") from None
         if len({key.id for key in keys.values()}) != len(keys):
             raise Misconfigured(f"{self._keys_path} holds two keys with one id")
+        if len({key.project_id for key in keys.values()}) > 1:
+            raise Misconfigured(f"{self._keys_path} holds keys of two projects: a server has one")
         return keys
 
-    def add(self, name: str) -> ApiKey:
-        """Make an API key under a name that is free, for the project of the folder's other keys."""
+    def version(self) -> tuple[int, ...] | None:
+        """What is another one whenever the file of the keys has changed; None while there is none.
+
+        It tells too when others got the right to read the file, or lost it.
+        """
+        try:
+            found = self._keys_path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+    def add(self, name: str, project_id: str | None = None) -> ApiKey:
+        """Make an API key under a name that is free, for the project of the folder's other keys.
+
+        Args:
+            name: what people call it.
+            project_id: the project, a UUID; for the first key it may be any, later only the same.
+        """
         if not name.strip():
             raise Misconfigured("an API key needs a name")
         with self._alone():
             keys = self.keys()
             if name in keys:
                 raise Misconfigured(f"there is an API key named {name!r} already")
-            project_id = next((key.project_id for key in keys.values()), None)
-            keys[name] = mint_api_key(os.urandom(KEY_ENTROPY_BYTES), project_id)
-            named = {name: encode_api_key(key) for name, key in keys.items()}
-            _write(self._keys_path, _NAMED_KEYS.dump_json(named, indent=2).decode() + "\n")
+            known = next((key.project_id for key in keys.values()), project_id)
+            if project_id not in (None, known):
+                raise Misconfigured(f"the keys here are of project {known}: a server has one")
+            keys[name] = replace(mint_api_key(os.urandom(KEY_ENTROPY_BYTES), known), name=name)
+            self._write_keys(keys)
         return keys[name]
+
+    def revoke(self, name: str) -> None:
+        """End an API key; raises `NotFound`."""
+        with self._alone():
+            keys = self.keys()
+            if keys.pop(name, None) is None:
+                raise NotFound(f"there is no API key named {name!r}")
+            self._write_keys(keys)
+
+    def _write_keys(self, keys: dict[str, ApiKey]) -> None:
+        named = {name: encode_api_key(key) for name, key in keys.items()}
+        _write(self._keys_path, _NAMED_KEYS.dump_json(named, indent=2).decode() + "\n")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

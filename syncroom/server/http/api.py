@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
@@ -102,3 +103,11 @@ async def answer_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, SyncroomError)
     body = {"error": {"code": error.code, "message": str(error)}}
     return JSONResponse(body, _STATUS.get(type(error), 500))
+
+
+async def answer_unknown(_: Request, error: Exception) -> JSONResponse:
+    """What no endpoint takes, as JSON."""
+    assert isinstance(error, HTTPException)
+    code = NotFound.code if error.status_code == 404 else Malformed.code
+    body = {"error": {"code": code, "message": error.detail}}
+    return JSONResponse(body, error.status_code, headers=error.headers)

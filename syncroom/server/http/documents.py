@@ -7,15 +7,15 @@ the answer comes when it is on disk.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from syncroom.auth.paths import is_reserved, normalise
-from syncroom.errors import Denied, LimitExceeded, Malformed, NotFound
+from syncroom.errors import Denied, Malformed, NotFound
 from syncroom.server.http.api import admit_request
+from syncroom.server.http.body import read_body
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -64,7 +64,7 @@ class Documents:
     async def _write(self, request: Request) -> Response:
         room, path, who = await self._permit(request, "write")
         form = _patch_format(request) if request.method == "PATCH" else _import_format(request)
-        body = await self._body(request)
+        body = await read_body(request, self._limits.update_bytes_max, self._limits)
         root = request.query_params.get("root")
         content = await self._contents.take(room, path, who, form, body, root)
         answer = {"path": path, "incarnation": content.incarnation, "changed": content.value}
@@ -101,20 +101,6 @@ class Documents:
         if not decision.allowed:
             raise Denied(f"the token does not permit to {action} this document")
         return room, path, who
-
-    async def _body(self, request: Request) -> bytes:
-        """The body of a request that is permitted; nothing of it was read before."""
-        allowed = self._limits.update_bytes_max
-        parts = bytearray()
-        try:
-            async with asyncio.timeout(self._limits.upload_s_max):
-                async for part in request.stream():
-                    parts += part
-                    if len(parts) > allowed:
-                        raise LimitExceeded(f"the body has more than {allowed} bytes")
-        except TimeoutError:
-            raise Malformed("the body did not come in time") from None
-        return bytes(parts)
 
 
 def _patch_format(request: Request) -> str:
