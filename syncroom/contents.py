@@ -26,6 +26,7 @@ from syncroom.errors import (
     SyncroomError,
     Unavailable,
 )
+from syncroom.fsck import Fsck
 from syncroom.store.base import Record
 from syncroom.store.quarantine import Quarantined
 
@@ -88,6 +89,7 @@ class Contents:
         self._store = store
         self._limits = rooms.limits
         self._quarantine = quarantine
+        self.fsck = Fsck(store, self.hosts, quarantine, rooms.limits)
         self._searches: dict[str, asyncio.Task[None]] = {}
         """For a history, the search for what ends its readers."""
 

@@ -70,7 +70,7 @@ class Rooms:
         self._rooms: dict[str, Room] = {}
         self._ending: set[str] = set()
         """The names of rooms that are being deleted."""
-        self._compactor = Compactor(store, limits, self.find)
+        self.compactor = Compactor(store, limits, self.find)
         store.on_failure = self._set_failure
         store.on_refusal = self._drop
 
@@ -116,7 +116,7 @@ class Rooms:
                 initial_content=self._initial_content,
                 on_idle=self._forget,
             )
-            self._rooms[name].on_growth = self._compactor.want
+            self._rooms[name].on_growth = self.compactor.want
             self._rooms[name].on_arrival = partial(self._arrive, name)
         return self._rooms[name]
 
@@ -167,7 +167,7 @@ class Rooms:
 
     async def close(self) -> None:
         """End the work in the background. What is not compacted stays as it is."""
-        await self._compactor.close()
+        await self.compactor.close()
         await self.catalogue.close()
 
     def _arrive(self, name: str) -> None:

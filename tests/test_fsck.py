@@ -22,7 +22,7 @@ from tests.support.poison import poison
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syncroom.store.check import Finding
+    from syncroom.store.base import Finding
 
 LIMITS = Limits(view_cpu_s=0.2)
 INCARNATION = "a" * 32
@@ -44,8 +44,10 @@ async def fill(folder: Path, *updates: bytes, path: str = "notes.md") -> None:
 async def check(folder: Path) -> list[Finding]:
     store, hosts = SqliteStore(folder, commit_pause_s=0.0), ViewHosts(LIMITS)
     await store.open()
-    fsck = Fsck(folder, store, hosts, Quarantine(folder), LIMITS)
-    found = [each async for each in fsck.findings()]
+    fsck = Fsck(store, hosts, Quarantine(folder), LIMITS)
+    found = await fsck.file()
+    for info in await store.documents("demo"):
+        found += await fsck.document("demo", info.path)
     await hosts.close()
     await store.close()
     return found

@@ -45,6 +45,12 @@ class Participant:
         messaging = self.scope.messaging if self.scope is not None else None
         return messaging is not None and messaging.list
 
+    @property
+    def may_administer(self) -> bool:
+        """Whether the participant may look after the room: check and compact its documents."""
+        admin = self.scope.admin if self.scope is not None else None
+        return admin is not None and admin.config
+
     def may_read(self, path: str) -> bool:
         """Whether a document may be opened; the path is normalised."""
         return self.decide("read", path).allowed

@@ -1,6 +1,6 @@
 """
-``syncroom doc``: list, show, export, import, search and delete documents, of a data folder while no
-server runs on it or through a server; compact and check those of a data folder.
+``syncroom doc``: list, show, export, import, search, delete, compact and check documents, of a data
+folder while no server runs on it, or through a server.
 
 Exit codes: 0, it is done; 1, there is something to look at; 2, it could not be done.
 """
@@ -11,7 +11,6 @@ import asyncio
 import json
 import sys
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -20,9 +19,7 @@ import typer
 
 from syncroom.cli.doc_source import Remote, at_rest
 from syncroom.cli.token_report import printable
-from syncroom.document.compactor import Compactor
 from syncroom.errors import Malformed, Misconfigured
-from syncroom.fsck import Fsck
 from syncroom.settings import load_settings
 
 if TYPE_CHECKING:
@@ -249,82 +246,71 @@ def delete(
 
 @app.command()
 def compact(
-    room: Annotated[str | None, typer.Argument(help="The room; all without.")] = None,
+    room: Annotated[str | None, typer.Argument(help="The room; all of a folder's without.")] = None,
     path: Annotated[
         str | None, typer.Argument(metavar="PATH", help="The document; all without.")
     ] = None,
     output: As = "text",
     data_dir: DataDir = None,
+    url: Url = None,
+    token: Token = None,
     config: Config = None,
 ) -> None:
-    """Compact documents of a data folder now. A server does it by itself when it is worth it.
+    """Compact documents now. A server does it by itself when it is worth it.
 
-    Exit code 1 means that a document was left as it is; the log says why.
+    Exit code 1 means that a document was left as it is.
     """
-    lines = asyncio.run(_compact(room, path, data_dir, config))
+
+    async def work() -> list[dict[str, Any]]:
+        done = []
+        async with _source(data_dir, url, token, config) as source:
+            async for each in source.compact(room, path):
+                done.append(each)
+                if output == "text":
+                    note = f", left as it is: {each['refusal']}" if each["refusal"] else ""
+                    sizes = f"{each['bytes_before']} -> {each['bytes']} bytes{note}"
+                    typer.echo(printable(f"{each['room']}  {each['path']}: {sizes}"))
+        return done
+
+    done = asyncio.run(work())
     if output == "json":
-        _print_json(lines)
-    else:
-        for each in lines:
-            note = "" if each["compacted"] else ", left as it is"
-            sizes = f"{each['bytes_before']} -> {each['bytes']} bytes{note}"
-            typer.echo(printable(f"{each['room']}  {each['path']}: {sizes}"))
-    raise typer.Exit(0 if all(each["compacted"] for each in lines) else 1)
+        _print_json(done)
+    raise typer.Exit(1 if any(each["refusal"] for each in done) else 0)
 
 
 @app.command()
-def fsck(output: As = "text", data_dir: DataDir = None, config: Config = None) -> None:
-    """Look at everything in a data folder, and explain what is wrong. Nothing is changed.
+def fsck(
+    room: Annotated[str | None, typer.Argument(help="The room; all of a folder's without.")] = None,
+    output: As = "text",
+    data_dir: DataDir = None,
+    url: Url = None,
+    token: Token = None,
+    config: Config = None,
+) -> None:
+    """Check documents and the file that they are in, and explain what is wrong.
 
-    Exit code 0 means that all is well, 1 that there are findings.
+    Nothing is changed. Exit code 0 means that all is well, 1 that there are findings.
     """
-    findings, count = asyncio.run(_fsck(data_dir, config))
+
+    async def work() -> tuple[int, list[dict[str, Any]]]:
+        documents, findings = 0, []
+        async with _source(data_dir, url, token, config) as source:
+            async for each in source.check(room):
+                documents += bool(each["path"])
+                findings += each["findings"]
+                if output == "text":
+                    _print_findings(each["findings"])
+        return documents, findings
+
+    documents, findings = asyncio.run(work())
     if output == "json":
-        _print_json({"documents": count, "findings": findings})
+        _print_json({"documents": documents, "findings": findings})
     else:
-        for each in findings:
-            where = " ".join(filter(None, [each["room"], each["path"]]))
-            number = "" if each["seq"] is None else f" record {each['seq']}"
-            typer.echo(printable(f"{each['kind']}: {where}{number}: {each['text']}"))
-        typer.echo(f"{count} documents, {len(findings)} findings")
+        typer.echo(f"{documents} documents, {len(findings)} findings")
     raise typer.Exit(1 if findings else 0)
 
 
 _BEGIN = 80
-
-
-async def _compact(
-    room: str | None, path: str | None, data_dir: Path | None, config: Path | None
-) -> list[dict[str, Any]]:
-    settings = load_settings(config, data_dir=data_dir)
-    async with at_rest(settings.data_dir, settings.limits) as source:
-        before = [each for each in await source.list(room) if path in (None, each["path"])]
-        compactor = Compactor(source.store, settings.limits, lambda _room, _path: None)
-        for each in before:
-            compactor.want(each["room"], each["path"])
-        await compactor.settle()
-        lines = []
-        for each in before:
-            stored = await source.store.load(each["room"], each["path"])
-            assert stored is not None
-            lines.append(
-                {
-                    "room": each["room"],
-                    "path": each["path"],
-                    "bytes_before": each["bytes"],
-                    "bytes": sum(map(len, stored.updates)),
-                    "compacted": not stored.records,
-                }
-            )
-        return lines
-
-
-async def _fsck(data_dir: Path | None, config: Path | None) -> tuple[list[dict[str, Any]], int]:
-    settings = load_settings(config, data_dir=data_dir)
-    async with at_rest(settings.data_dir, settings.limits) as source:
-        hosts = source.contents.hosts
-        check = Fsck(source.folder, source.store, hosts, source.quarantine, settings.limits)
-        return [asdict(each) async for each in check.findings()], check.documents
 
 
 @asynccontextmanager
@@ -347,6 +333,13 @@ def _read_file(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise Misconfigured(f"{str(file)!r} can't be read: {error.strerror}") from None
+
+
+def _print_findings(findings: list[dict[str, Any]]) -> None:
+    for each in findings:
+        where = " ".join(filter(None, [each["room"], each["path"]]))
+        number = "" if each["seq"] is None else f" record {each['seq']}"
+        typer.echo(printable(f"{each['kind']}: {where}{number}: {each['text']}"))
 
 
 def _print_json(value: Any) -> None:

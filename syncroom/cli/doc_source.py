@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import quote, urlencode
 
 from syncroom.auth.participant import Participant
 from syncroom.auth.paths import is_reserved, normalise
 from syncroom.contents import Contents
-from syncroom.errors import Denied, Misconfigured, SyncroomError, Unavailable
+from syncroom.errors import Denied, Misconfigured, NotFound, SyncroomError, Unavailable
 from syncroom.rooms import Rooms
 from syncroom.store.quarantine import Quarantine
 from syncroom.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from syncroom.limits import Limits
@@ -55,6 +57,12 @@ class Source(Protocol):
 
     async def search(self, room: str, query: str, *, is_regex: bool) -> dict[str, Any]:
         """Where something stands, by path."""
+
+    def compact(self, room: str | None, path: str | None) -> AsyncIterator[dict[str, Any]]:
+        """Compact documents; what becomes of each, as it is done."""
+
+    def check(self, room: str | None) -> AsyncIterator[dict[str, Any]]:
+        """What is wrong with each document, as it is looked at; first, without a path, the rest."""
 
 
 class AtRest:
@@ -118,6 +126,24 @@ class AtRest:
         paths = [info.path for info in await self.store.documents(room)]
         return await self.contents.search(room, paths, query, is_regex=is_regex)
 
+    async def compact(self, room: str | None, path: str | None) -> AsyncIterator[dict[str, Any]]:
+        """Compact documents; what becomes of each, as it is done."""
+        wanted = [each for each in await self.list(room) if path in (None, each["path"])]
+        if path is not None and not wanted:
+            raise NotFound(f"there is no document {path!r}")
+        for each in wanted:
+            done = await self.rooms.compactor.compact(each["room"], each["path"])
+            yield {"room": each["room"], "path": each["path"], **done._asdict()}
+
+    async def check(self, room: str | None) -> AsyncIterator[dict[str, Any]]:
+        """What is wrong with each document, as it is looked at; first, without a path, the rest."""
+        fsck = self.contents.fsck
+        yield {"room": "", "path": "", "findings": list(map(asdict, await fsck.file()))}
+        for each in await self.list(room):
+            found = await fsck.document(each["room"], each["path"])
+            place = {"room": each["room"], "path": each["path"]}
+            yield {**place, "findings": list(map(asdict, found))}
+
     def _path(self, path: str) -> str:
         path = normalise(path, bytes_max=self._limits.path_bytes_max)
         if is_reserved(path):
@@ -134,8 +160,7 @@ class Remote:
 
     async def list(self, room: str | None) -> list[dict[str, Any]]:
         """What there is in a room."""
-        if room is None:
-            raise Misconfigured("name the room: a token is good for its rooms only")
+        room = _named(room)
         answer = json.loads(self._ask("GET", f"{quote(room, safe='')}/documents")[0])
         return [{"room": room} | document for document in answer["documents"]]
 
@@ -162,6 +187,29 @@ class Remote:
         found: dict[str, Any] = json.loads(data)["documents"]
         return found
 
+    async def compact(self, room: str | None, path: str | None) -> AsyncIterator[dict[str, Any]]:
+        """Compact documents; what becomes of each, as it is done."""
+        query = "" if path is None else "?" + urlencode({"path": path})
+        for each in self._follow("POST", _named(room), f"compact{query}"):
+            yield each
+
+    async def check(self, room: str | None) -> AsyncIterator[dict[str, Any]]:
+        """What is wrong with each document, as it is looked at; first, without a path, the rest."""
+        for each in self._follow("GET", _named(room), "fsck"):
+            yield each
+
+    def _follow(self, method: str, room: str, place: str) -> Iterator[dict[str, Any]]:
+        """The lines of an answer as they come; raises `Unavailable` where the last one does not."""
+        with self._open(method, f"{quote(room, safe='')}/{place}") as answer:
+            for line in filter(bytes.strip, answer):
+                told = json.loads(line)
+                if "error" in told:
+                    raise _error(answer.status, line)
+                if "path" not in told:
+                    return
+                yield {"room": room, **told}
+        raise Unavailable(f"the answer of {self._url} ended too early; try again")
+
     def _ask(
         self,
         method: str,
@@ -172,22 +220,29 @@ class Remote:
     ) -> tuple[bytes, Any]:
         given = {"format": form, "root": root}
         query = urlencode({name: value for name, value in given.items() if value is not None})
-        url = f"{self._url}/api/rooms/{place}" + (f"?{query}" if query else "")
+        kind = "json-patch+json" if form == "patch" else "octet-stream"
+        with self._open(method, place + (f"?{query}" if query else ""), body, kind) as answer:
+            return answer.read(), answer.headers
+
+    @contextmanager
+    def _open(
+        self, method: str, place: str, body: bytes | None = None, kind: str = ""
+    ) -> Iterator[Any]:
+        url = f"{self._url}/api/rooms/{place}"
         if not url.startswith(("http://", "https://")):
             raise Misconfigured(f"{self._url!r} is no http or https URL")
         request = urllib.request.Request(url, body, method=method)
         if self._token is not None:
             request.add_header("Authorization", f"Bearer {self._token}")
         if body is not None:
-            kind = "json-patch+json" if form == "patch" else "octet-stream"
             request.add_header("Content-Type", f"application/{kind}")
         try:
             with urllib.request.urlopen(request, timeout=_ANSWER_S_MAX) as answer:
-                return answer.read(), answer.headers
+                yield answer
         except urllib.error.HTTPError as error:
             with error:
                 raise _error(error.code, error.read()) from None
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise Unavailable(f"{self._url} can't be reached: {reason}") from None
 
@@ -201,6 +256,12 @@ async def at_rest(folder: Path, limits: Limits) -> AsyncIterator[AtRest]:
         yield source
     finally:
         await source.close()
+
+
+def _named(room: str | None) -> str:
+    if room is None:
+        raise Misconfigured("name the room: a token is good for its rooms only")
+    return room
 
 
 def _place(room: str, path: str) -> str:

@@ -15,11 +15,12 @@ import pickle
 import signal
 import sys
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from syncroom.document.worker import Compacted, Job, decode_result
-from syncroom.errors import Malformed, SyncroomError
+from syncroom.errors import Malformed, SyncroomError, Unavailable
 from syncroom.logs import about
 from syncroom.store.base import Generation
 
@@ -33,6 +34,15 @@ if TYPE_CHECKING:
 _PACKAGES = str(Path(__file__).parents[2])
 
 _log = logging.getLogger("syncroom.compaction")
+
+
+class Compaction(NamedTuple):
+    """What became of a document whose turn came."""
+
+    bytes_before: int
+    bytes: int
+    refusal: str | None = None
+    """Why it was left as it is."""
 
 
 class Compactor:
@@ -50,16 +60,21 @@ class Compactor:
         self._store = store
         self._limits = limits
         self._find = find
-        self._wanted: dict[tuple[str, str], None] = {}
-        self._failed: dict[tuple[str, str], int] = {}
-        """For documents that could not be compacted, the number of their last record then."""
+        self._wanted: dict[tuple[str, str], list[asyncio.Future[Compaction]]] = {}
+        """In order, with those who want to know what becomes of it."""
+        self._failed: dict[tuple[str, str], tuple[str, int, str]] = {}
+        """For what could not be compacted: its incarnation, its last record's number, and why."""
         self._work: asyncio.Task[None] | None = None
 
     def want(self, room: str, path: str) -> None:
         """Compact a document when its turn comes."""
-        self._wanted[room, path] = None
-        if self._work is None:
-            self._work = asyncio.get_running_loop().create_task(self._work_off())
+        self._queue(room, path)
+
+    async def compact(self, room: str, path: str) -> Compaction:
+        """Compact a document when its turn comes, and return what became of it."""
+        waiter: asyncio.Future[Compaction] = asyncio.get_running_loop().create_future()
+        self._queue(room, path).append(waiter)
+        return await waiter
 
     async def settle(self) -> None:
         """Return when nothing waits any more."""
@@ -67,54 +82,72 @@ class Compactor:
             await asyncio.wait([self._work])
 
     async def close(self) -> None:
-        """Give up what is not done."""
-        self._wanted.clear()
+        """Give up what is not done; whoever waits for it is cancelled."""
         if self._work is not None:
             self._work.cancel()
             await self.settle()
 
+    def _queue(self, room: str, path: str) -> list[asyncio.Future[Compaction]]:
+        if self._work is None:
+            self._work = asyncio.get_running_loop().create_task(self._work_off())
+        return self._wanted.setdefault((room, path), [])
+
     async def _work_off(self) -> None:
+        waiters: list[asyncio.Future[Compaction]] = []
         try:
             while self._wanted:
                 room, path = next(iter(self._wanted))
-                del self._wanted[room, path]
-                await self._compact(room, path)
+                waiters = self._wanted.pop((room, path))
+                result = await self._compact(room, path)
+                for waiter in waiters:
+                    if not waiter.done():  # whoever waited may be gone
+                        waiter.set_result(result)
         finally:
+            for waiter in chain(waiters, *self._wanted.values()):
+                waiter.cancel()
+            self._wanted.clear()
             self._work = None
 
-    async def _compact(self, room: str, path: str) -> None:
+    async def _compact(self, room: str, path: str) -> Compaction:
         document = self._find(room, path)
         if document is not None:
             document.begin_compaction()
         base: bytes | None = None
+        before = 0
         try:
-            base = await self._replace(room, path)
+            stored = await self._store.load(room, path)
+            if stored is None:
+                return Compaction(0, 0, "there is no such document")
+            before = sum(map(len, stored.updates))
+            *failed, reason = self._failed.get((room, path), ("", 0, ""))
+            if failed == [stored.incarnation, stored.last_seq]:
+                return Compaction(before, before, reason)
+            if not stored.records:
+                return Compaction(before, before)
+            base = await self._replace(room, path, stored)
+            sizes = about(room=room, path=path, bytes_before=before, bytes=len(base))
+            _log.info("compacted a document", extra=sizes)
+            return Compaction(before, len(base))
         except SyncroomError as error:
             _log.warning("not compacted: %s", error, extra=about(room=room, path=path))
+            return Compaction(before, before, str(error))
         except Exception:
             _log.exception("not compacted", extra=about(room=room, path=path))
+            return Compaction(before, before, "a fault; the log has the details")
         finally:
             if document is not None:
                 document.end_compaction(base)
 
-    async def _replace(self, room: str, path: str) -> bytes | None:
-        """The new base of a document, once it is on disk; None if it gets none."""
-        stored = await self._store.load(room, path)
-        if stored is None or not stored.records:
-            return None
-        if self._failed.get((room, path)) == stored.last_seq:
-            return None
+    async def _replace(self, room: str, path: str, stored: StoredDocument) -> bytes:
+        """The new base of a document, once it is on disk."""
         result = await self._run(stored)
         if isinstance(result, str):
-            self._failed[room, path] = stored.last_seq
+            self._failed[room, path] = stored.incarnation, stored.last_seq, result
             raise Malformed(result)
         self._failed.pop((room, path), None)
         generation = Generation(stored.base_seq, stored.last_seq, result.base, result.traces)
         if not await self._store.replace(room, path, stored.incarnation, generation):
-            return None
-        before = sum(map(len, stored.updates))
-        sizes = about(room=room, path=path, bytes_before=before, bytes=len(result.base))
-        _log.info("compacted a document", extra=sizes)
+            raise Unavailable("it is another document by now")
         return result.base
 
     async def _run(self, stored: StoredDocument) -> Compacted | str:

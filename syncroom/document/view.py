@@ -20,10 +20,13 @@ from typing import TYPE_CHECKING, Any
 from syncroom.document import edits, plain, render
 from syncroom.document.calls import LENGTH_BYTES, length, pack, unpack
 from syncroom.document.json_patch import apply_patch
+from syncroom.document.log import merge
 from syncroom.document.opened import Opened, Unreadable
 from syncroom.document.search import search
+from syncroom.document.vet import find_unsound
 from syncroom.errors import Damaged, LimitExceeded, Malformed, SyncroomError
 from syncroom.protocol.value import check_json
+from syncroom.protocol.varint import decode_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +78,8 @@ def _read(source: BinaryIO) -> bytes | None:
 
 
 def _answer(request: Request, data: bytes) -> bytes:
+    if request["op"] == "vet":
+        return _vet(request, data)
     try:
         opened = Opened(data, request["depth_max"])
     except Malformed as error:  # it was stored, and is not what the asker sent
@@ -83,6 +88,22 @@ def _answer(request: Request, data: bytes) -> bytes:
     if op in _EDITS:
         return pack({"value": None}, opened.edit(lambda: _EDITS[op](opened, request)))
     return pack({"value": _READS[op](opened, request)})
+
+
+def _vet(request: Request, data: bytes) -> bytes:
+    """What is wrong with records; of sound ones also the whole document."""
+    records: list[tuple[int, list[bytes]]] = []
+    at = 0
+    for seq, count in request["records"]:
+        updates: list[bytes] = []
+        for _ in range(count):
+            update, at = decode_bytes(data, at)
+            updates.append(update)
+        records.append((seq, updates))
+    found = find_unsound(records, request["depth_max"])
+    if found:
+        return pack({"value": found})
+    return pack({"value": []}, merge([update for _, updates in records for update in updates]))
 
 
 def _check(opened: Opened, _: Request) -> dict[str, float]:

@@ -117,6 +117,19 @@ class RoomInfo:
     is_enabled: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong."""
+
+    kind: str
+    """``file``, ``row``, ``missing``, ``checksum``, ``orphan``, and what ``syncroom.fsck`` adds."""
+    room: str
+    path: str
+    seq: int | None
+    """The number of the record, where it is one."""
+    text: str
+
+
 def new_room(name: str, now_ms: int) -> RoomInfo:
     """A room that comes into being now."""
     return RoomInfo(name, str(uuid.uuid4()), now_ms)
@@ -244,6 +257,12 @@ class Store(Protocol):
 
     async def documents(self, room: str) -> list[DocumentInfo]:
         """The documents of a room, by path."""
+
+    async def check_file(self) -> list[Finding]:
+        """What is wrong in whatever it keeps, beside the documents that it lists."""
+
+    async def check_rows(self, room: str, path: str) -> list[Finding]:
+        """What is wrong with what is kept of a document, as it is on disk at one moment."""
 
     async def close(self) -> None:
         """Flush, and let go of every file."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from syncroom.errors import Damaged
 from syncroom.store import catalogue
+from syncroom.store.base import Finding
 from syncroom.store.document_schemas import read_schema
 from syncroom.store.generations import read_traces
 from syncroom.store.rows import DocumentRow, blob_checksum, decode_log_row
@@ -22,37 +22,52 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong."""
+def check_file(folder: Path) -> list[Finding]:
+    """What is wrong in the file of a data folder beside the documents that it lists.
 
-    kind: str
-    """``file``, ``row``, ``missing``, ``checksum``, ``orphan``, and what ``syncroom.fsck`` adds."""
-    room: str
-    path: str
-    seq: int | None
-    """The number of the record, where it is one."""
-    text: str
-
-
-def check_file(folder: Path) -> Iterator[Finding]:
-    """The findings in the file of a data folder that somebody holds open."""
-    file = folder.resolve() / "syncroom.db"
-    with closing(connect(f"{file.as_uri()}?mode=ro")) as connection:
+    A server may go on writing: each statement sees the file as it is at one moment.
+    """
+    found: list[Finding] = []
+    with closing(_connect(folder)) as connection:
         try:
             for (line,) in connection.execute("PRAGMA integrity_check").fetchall():
                 if line != "ok":
-                    yield Finding("file", "", "", None, f"SQLite says: {line}")
-            yield from _orphans(connection)
+                    found.append(Finding("file", "", "", None, f"SQLite says: {line}"))
+            found += _orphans(connection)
             for row in catalogue.all_rows(connection):
                 try:
                     catalogue.checked(row)
                 except Damaged as error:
-                    yield Finding("row", str(row[0]), "", None, str(error))
+                    found.append(Finding("row", str(row[0]), "", None, str(error)))
             for row in connection.execute("SELECT * FROM documents ORDER BY room, path").fetchall():
-                yield from _check_document(connection, row)
+                *columns, checksum = row
+                document = DocumentRow(*columns)
+                if document.checksum() != checksum:
+                    name = str(document.room), str(document.path)
+                    found.append(Finding("row", *name, None, "its row is not what was written"))
         except sqlite3.Error as error:
-            yield Finding("file", "", "", None, f"the rest can't be read: {describe(error)}")
+            text = f"the rest can't be read: {describe(error)}"
+            found.append(Finding("file", "", "", None, text))
+    return found
+
+
+def check_rows(folder: Path, room: str, path: str) -> list[Finding]:
+    """What is wrong in the rows of one document that is listed, as they are at one moment."""
+    with closing(_connect(folder)) as connection:
+        try:
+            connection.execute("BEGIN")
+            select = "SELECT * FROM documents WHERE room = ? AND path = ?"
+            row = connection.execute(select, (room, path)).fetchone()
+            if row is None:
+                return []  # it was deleted meanwhile
+            history = _check_history(connection, DocumentRow(*row[:-1]))
+            return [Finding(kind, room, path, seq, text) for kind, seq, text in history]
+        except sqlite3.Error as error:
+            return [Finding("file", room, path, None, f"it can't be read: {describe(error)}")]
+
+
+def _connect(folder: Path) -> sqlite3.Connection:
+    return connect(f"{(folder.resolve() / 'syncroom.db').as_uri()}?mode=ro")
 
 
 def _orphans(connection: sqlite3.Connection) -> Iterator[Finding]:
@@ -64,17 +79,6 @@ def _orphans(connection: sqlite3.Connection) -> Iterator[Finding]:
         for document, count in connection.execute(select).fetchall():
             text = f"{count} rows in {table} belong to document {document}, which is not listed"
             yield Finding("orphan", "", "", None, text)
-
-
-def _check_document(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Iterator[Finding]:
-    *columns, checksum = row
-    document = DocumentRow(*columns)
-    room, path = str(document.room), str(document.path)
-    if document.checksum() != checksum:
-        yield Finding("row", room, path, None, "its row is not what was written")
-        return  # its numbers say nothing about the rest
-    for kind, seq, text in _check_history(connection, document):
-        yield Finding(kind, room, path, seq, text)
 
 
 def _check_history(

@@ -19,7 +19,7 @@ from syncroom.store.traces import decode_traces
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from syncroom.store.base import Generation, Record, RoomInfo, Trace
+    from syncroom.store.base import Finding, Generation, Record, RoomInfo, Trace
 
 log = logging.getLogger("syncroom.store")
 
@@ -198,6 +198,14 @@ class MemoryStore:
             for (kept_room, path), kept in sorted(self._documents.items())
             if kept_room == room
         ]
+
+    async def check_file(self) -> list[Finding]:
+        """Nothing: memory is not checked."""
+        return []
+
+    async def check_rows(self, room: str, path: str) -> list[Finding]:
+        """Likewise."""
+        return []
 
     async def close(self) -> None:
         """Let the last callbacks run, and refuse what comes later."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from syncroom.errors import Unavailable
 from syncroom.store import catalogue
+from syncroom.store.check import check_file, check_rows
 from syncroom.store.database import Change, Database, Written
 from syncroom.store.schema import describe
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from syncroom.store.base import (
         DocumentInfo,
+        Finding,
         Generation,
         Record,
         Refusal,
@@ -54,6 +56,7 @@ class SqliteStore:
         self.failure: str | None = None
         self.on_failure: Callable[[str | None], None] | None = None
         self.on_refusal: Callable[[Refusal], None] | None = None
+        self._data_dir = data_dir
         self._database = Database(data_dir)
         self._commit_pause_s = commit_pause_s
         self._writer = ThreadPoolExecutor(1, "syncroom-store-writer")
@@ -184,6 +187,14 @@ class SqliteStore:
     async def flush(self) -> None:
         """Return when everything appended so far is on disk, or was refused."""
         await self._settle()
+
+    async def check_file(self) -> list[Finding]:
+        """What is wrong in the file; read beside all else, in a thread of its own."""
+        return await asyncio.to_thread(check_file, self._data_dir)
+
+    async def check_rows(self, room: str, path: str) -> list[Finding]:
+        """What is wrong in the rows of a document; likewise."""
+        return await asyncio.to_thread(check_rows, self._data_dir, room, path)
 
     async def close(self) -> None:
         """Write what waits, and let go of the folder; raises `Unavailable` if it can't be written.

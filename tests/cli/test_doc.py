@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import socket
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -12,6 +15,8 @@ from typer.testing import CliRunner
 from syncroom.cli import app
 from syncroom.errors import SyncroomError
 from tests.store.files import tool
+from tests.support.editor import Editor
+from tests.support.raw import joined
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +106,7 @@ def test_documents_of_a_folder_at_rest(rest: Doc, tmp_path: Path) -> None:
 
     assert rest.out("fsck") == "2 documents, 0 findings\n"
     compacted = json.loads(rest.out("compact", "--output", "json"))
-    assert [each["compacted"] for each in compacted] == [True, True]
+    assert [each["refusal"] for each in compacted] == [None, None]
     assert json.loads(rest.out("fsck", "--output", "json")) == {"documents": 2, "findings": []}
     assert rest.out("export", "demo", "notes.md", "--format", "text") == "# Hi\n"
 
@@ -162,3 +167,86 @@ def test_findings_are_told_and_end_with_1(rest: Doc, server: Server) -> None:
         connection.execute("UPDATE log SET time_ms = 7")
 
     assert "checksum: demo notes.md record 1" in rest.out("fsck", code=1)
+
+
+async def test_a_running_server_checks_and_compacts_while_somebody_types(server: Server) -> None:
+    token = server.token(scope="full")
+    doc = Doc(SYNCROOM_URL=server.url, SYNCROOM_TOKEN=token)
+    url = server.document_url("notes", token)
+    ann, is_done = Editor(), asyncio.Event()
+    await ann.connect(url)
+
+    async def type_on() -> None:
+        while not is_done.is_set():
+            ann.insert(len(ann.text()), "a")
+            await ann.flush()
+            await ann.until_acknowledged()
+
+    typing = asyncio.create_task(type_on())
+    await ann.socket.first("update")
+    checked = await asyncio.to_thread(doc.out, "fsck", "demo")
+    (compacted,) = json.loads(
+        await asyncio.to_thread(doc.out, "compact", "demo", "--output", "json")
+    )
+    again = await asyncio.to_thread(doc.out, "fsck", "demo")
+    is_done.set()
+    await typing
+    await ann.disconnect()
+
+    assert checked == again == "1 documents, 0 findings\n"
+    assert (compacted["room"], compacted["path"]) == ("demo", "notes")
+    assert compacted["refusal"] is None
+    assert compacted["bytes"] < compacted["bytes_before"]
+    async with joined(url) as newcomer:
+        assert newcomer.text() == ann.text()
+
+
+def test_what_a_running_server_finds_is_told_and_ends_with_1(server: Server) -> None:
+    doc = Doc(SYNCROOM_URL=server.url, SYNCROOM_TOKEN=server.token(scope="full"))
+    doc.out("import", "demo", "notes.md", "--format", "text", stdin=b"x")
+    doc.out("import", "demo", "other.md", "--format", "text", stdin=b"x")
+    with tool(server.data_dir / "syncroom.db") as connection:
+        connection.execute("UPDATE log SET time_ms = 7 WHERE document = 1")
+
+    assert "checksum: demo notes.md record 1" in doc.out("fsck", "demo", code=1)
+    assert "left as it is: record 1" in doc.out("compact", "demo", "notes.md", code=1)
+    assert "left as it is" not in doc.out("compact", "demo", "other.md")
+
+
+@pytest.mark.parametrize("command", ["fsck", "compact"])
+def test_looking_after_a_room_takes_the_admin_grant(remote: Doc, command: str) -> None:
+    done = remote.run(command, "demo")
+
+    assert done.returncode == 2
+    assert "no admin grant" in done.stderr
+
+
+def test_compacting_what_is_not_there_is_an_error(server: Server, tmp_path: Path) -> None:
+    doc = Doc(SYNCROOM_URL=server.url, SYNCROOM_TOKEN=server.token(scope="full"))
+    done = [doc.run("compact", "demo", "no such")]
+    server.terminate()
+    done.append(Doc("--data-dir", str(server.data_dir)).run("compact", "demo", "no such"))
+
+    for each in done:
+        assert (each.returncode, each.stderr) == (2, "there is no document 'no such'")
+
+
+def test_an_answer_that_is_cut_off_is_no_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=_answer_half, args=(listener,))
+        answering.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        done = Doc(SYNCROOM_URL=url, SYNCROOM_TOKEN="x").run("fsck", "demo")
+        answering.join()
+
+    assert done.returncode == 2
+    assert "ended too early" in done.stderr
+
+
+def _answer_half(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(
+            b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\n{"path": "", "findings": []}\n'
+        )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from syncroom.errors import SyncroomError, Unavailable
 from syncroom.store.base import Generation
-from syncroom.store.check import check_file
+from syncroom.store.check import check_file, check_rows
 from syncroom.store.sqlite import SqliteStore
 from syncroom.store.traces import encode_traces
 from tests.store.appender import numbered
@@ -225,5 +225,7 @@ async def complaints(folder: Path, promises: Promises) -> list[str]:
     except SyncroomError as error:
         found.append(f"corrupt: {error}")
     await store.close()
-    found += [f"corrupt: {finding.text}" for finding in check_file(folder)]
-    return found
+    findings = check_file(folder)
+    for path in promises:
+        findings += check_rows(folder, ROOM, path)
+    return [*found, *(f"corrupt: {finding.text}" for finding in findings)]

@@ -101,8 +101,7 @@ async def admit_request(request: Request, rooms: Rooms, admission: Admission) ->
 async def answer_error(_: Request, error: Exception) -> JSONResponse:
     """An error of ours as JSON."""
     assert isinstance(error, SyncroomError)
-    body = {"error": {"code": error.code, "message": str(error)}}
-    return JSONResponse(body, _STATUS.get(type(error), 500))
+    return JSONResponse(error_body(error), _STATUS.get(type(error), 500))
 
 
 async def answer_unknown(_: Request, error: Exception) -> JSONResponse:
@@ -111,3 +110,8 @@ async def answer_unknown(_: Request, error: Exception) -> JSONResponse:
     code = NotFound.code if error.status_code == 404 else Malformed.code
     body = {"error": {"code": code, "message": error.detail}}
     return JSONResponse(body, error.status_code, headers=error.headers)
+
+
+def error_body(error: SyncroomError) -> dict[str, dict[str, str]]:
+    """What is told of an error."""
+    return {"error": {"code": error.code, "message": str(error)}}
