@@ -78,3 +78,55 @@ export const load = (updates, names) => {
   for (const update of updates) Y13.applyUpdate(doc, update)
   return content(doc, names)
 }
+
+const readers = {
+  text: (doc, name) => doc.getText(name),
+  map: (doc, name) => doc.getMap(name),
+  array: (doc, name) => doc.getArray(name),
+  xml: (doc, name) => doc.getXmlFragment(name)
+}
+
+const isNode = (value) => value instanceof Y13.XmlElement || value instanceof Y13.XmlText
+
+// Nothing but nodes belongs into XML, and readers differ about what else stands there.
+const nodes = (parent) => {
+  const children = parent.toArray()
+  return children.every(isNode) ? children.map(simple) : { mixed: true }
+}
+
+// A text as the value of a key, which nobody writes, is all of it.
+const entry = (map, name) => {
+  const { content } = map._map.get(name)
+  return content instanceof Y13.ContentString ? content.str : map.get(name)
+}
+
+// Values that JSON knows; what stands in a text and is none is U+FFFC.
+const simple = (value) => {
+  if (value instanceof Y13.XmlElement) return { tag: value.nodeName, children: nodes(value) }
+  if (value instanceof Y13.Text) {
+    return value.toDelta().map(({ insert }) => typeof insert === 'string' ? insert : '\ufffc').join('')
+  }
+  if (value instanceof Y13.XmlFragment) return nodes(value)
+  if (value instanceof Y13.Array) return value.toArray().map(simple)
+  if (value instanceof Y13.Map) {
+    return Object.fromEntries([...value.keys()].map((name) => [name, simple(entry(value, name))]))
+  }
+  if (value instanceof Uint8Array) return { bytes: Buffer.from(value).toString('base64') }
+  if (value instanceof Y13.Doc) return { document: value.guid }
+  if (Array.isArray(value)) return value.map(simple)
+  if (typeof value === 'bigint') return Number(value)
+  if (typeof value === 'number' && !Number.isFinite(value)) return null
+  if (value === undefined) return null
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, simple(each)]))
+  }
+  return value
+}
+
+export const plain = (update, kinds) => {
+  const doc = new Y13.Doc()
+  Y13.applyUpdate(doc, update)
+  const roots = Object.entries(kinds).map(([name, kind]) => [name, readers[kind](doc, name)])
+  const { vector, pending } = content(doc, {})
+  return { content: Object.fromEntries(roots.map(([name, root]) => [name, simple(root)])), vector, pending }
+}

@@ -2,7 +2,7 @@
 
 import { createInterface } from 'node:readline'
 import { Client } from './client.mjs'
-import { load } from './documents.mjs'
+import { load, plain } from './documents.mjs'
 import { history, recode, whole } from './history.mjs'
 
 const clients = new Map()
@@ -32,6 +32,7 @@ const requests = {
   present: ({ client, state }) => of(client).provider.awareness.setLocalState(state),
   send: ({ client, message }) => of(client).send(bytes(message)),
   load: ({ updates, names }) => load(updates.map(bytes), names),
+  plain: ({ update, kinds }) => plain(bytes(update), kinds),
   history: ({ seed, steps }) => history(seed, steps).map(base64),
   recode: ({ updates }) => base64(recode(updates.map(bytes))),
   whole: ({ updates }) => whole(updates.map(bytes))

@@ -140,6 +140,12 @@ class NodeDriver:
         encoded = [base64.b64encode(update).decode() for update in updates]
         return base64.b64decode(await self.request("recode", updates=encoded))
 
+    async def plain(self, update: bytes, kinds: dict[str, str]) -> dict[str, Any]:
+        """What Yjs reads in a document as plain values, its roots read as the kinds given."""
+        encoded = base64.b64encode(update).decode()
+        read: dict[str, Any] = await self.request("plain", update=encoded, kinds=kinds)
+        return read
+
     async def whole(self, *updates: bytes) -> dict[str, Any]:
         """All that Yjs shows of a document with the roots that ``history`` edits."""
         encoded = [base64.b64encode(update).decode() for update in updates]
