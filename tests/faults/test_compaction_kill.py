@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from syncroom.store.sqlite import SqliteStore
 from tests.store.appender import numbered
 from tests.store.compacting import NAME, base_of, trace_of
 
-ROUNDS = 8
+ROUNDS = 200 if "SYNCROOM_NIGHTLY" in os.environ else 8
 
 
 async def _run_and_kill(folder: Path, seed: int, acknowledgements: int) -> dict[str, int]:
@@ -36,7 +37,7 @@ async def _run_and_kill(folder: Path, seed: int, acknowledgements: int) -> dict[
     return last
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", range(2))
 async def test_what_was_acknowledged_is_there_in_one_generation_or_the_next(
     tmp_path: Path, seed: int

@@ -11,7 +11,7 @@ import sys
 import threading
 import urllib.parse
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from tests.support import tokens
 
@@ -21,13 +21,29 @@ START_S_MAX = 30.0
 STOP_S_MAX = 30.0
 
 
+class Process(Protocol):
+    """What a server runs in."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def stdout(self) -> IO[str] | None: ...
+    @property
+    def stderr(self) -> IO[str] | None: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+    def kill(self) -> None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float) -> int: ...
+
+
 class Server:
     """``syncroom serve`` on a data folder; later starts are on the port of the first."""
 
     def __init__(self, data_dir: Path, **limits: float) -> None:
         self.data_dir = data_dir
         self.port = 0
-        self.process: subprocess.Popen[str] | None = None
+        self.process: Process | None = None
         # attackers come back here on purpose, and tests do not wait for them
         self._limits = {"refusal_growth": 1, **limits}
         self._lines: list[str] = []
@@ -38,17 +54,11 @@ class Server:
 
     def start(self) -> None:
         self._ready.clear()
-        self.process = subprocess.Popen(
+        self.process = self._launch(
             [
-                *(sys.executable, "-m", "syncroom", "serve", "--host", "127.0.0.1"),
-                *("--port", str(self.port), "--data-dir", str(self.data_dir)),
-                *("--log-level", "debug"),
-            ],
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+                *("serve", "--host", "127.0.0.1", "--port", str(self.port)),
+                *("--data-dir", str(self.data_dir), "--log-level", "debug"),
+            ]
         )
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
@@ -57,6 +67,16 @@ class Server:
             self._readers.append(reader)
         started = self._ready.wait(START_S_MAX) and self.port
         assert started, f"the server did not start:\n{self.logs()}"
+
+    def _launch(self, arguments: list[str]) -> Process:
+        return subprocess.Popen(
+            [sys.executable, "-m", "syncroom", *arguments],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.upper().startswith("SYNCROOM_")}
@@ -92,7 +112,7 @@ class Server:
     def is_alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def _process(self) -> subprocess.Popen[str]:
+    def _process(self) -> Process:
         assert self.process is not None
         assert self.is_alive(), f"the server has ended:\n{self.logs()}"
         return self.process
@@ -180,6 +200,11 @@ class Server:
         found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
         assert found is not None
         return int(found.group(1)) << 10
+
+    def cpu_s(self) -> float:
+        """How long the process has kept a core busy so far, in seconds."""
+        fields = Path(f"/proc/{self._process().pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def forget_peak(self) -> None:
         Path(f"/proc/{self._process().pid}/clear_refs").write_text("5")
