@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support.node import WAIT_S, need
+from tests.support.driver import WAIT_S, need
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -41,7 +41,8 @@ from tests.docs.pages import (
     steps,
 )
 from tests.docs.reader import SERVES, Reader
-from tests.support.node import need, need_node
+from tests.support.driver import need
+from tests.support.node import need_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 
 from tests.docs.pages import block, page
 from tests.support import wire
-from tests.support.node import WAIT_S, need
+from tests.support.driver import WAIT_S, need
 from tests.support.raw import RawClient
 
 if TYPE_CHECKING:

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import itertools
-import json
-import os
 import shutil
-import subprocess
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from tests.support.driver import WAIT_S, Driver, need
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CLIENTS = Path(__file__).parent.parent / "clients"
-WAIT_S = 20.0
 VERSIONS = (1, 2, 3, 4)
-
-
-def need(missing: str) -> None:
-    """Skip what can't run here; where everything is promised to be there, fail instead."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{missing}, and CI promises it")
-    pytest.skip(missing)
 
 
 def need_node() -> None:
@@ -37,60 +23,11 @@ def need_node() -> None:
         need("the JavaScript clients are not installed: npm ci in tests/clients")
 
 
-class NodeDriver:
-    """Requests go out and answers come back by id, so any number of clients may wait at a time."""
+class NodeDriver(Driver):
+    """All the providers of a test module, in one process."""
 
     def __init__(self) -> None:
-        self._ids = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._complaints: list[str] = []
-        self._process = subprocess.Popen(
-            ["node", "driver.mjs"],
-            cwd=CLIENTS,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._readers = [
-            threading.Thread(target=self._read_answers, daemon=True),
-            threading.Thread(target=self._read_complaints, daemon=True),
-        ]
-        for reader in self._readers:
-            reader.start()
-
-    def _read_answers(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as stream:
-            for line in stream:
-                answer = json.loads(line)
-                future = self._answers.pop(answer["id"])
-                future.get_loop().call_soon_threadsafe(_settle, future, answer)
-        for future in self._answers.values():
-            ended = {"error": f"node has ended: {self._complaints[-20:]}"}
-            future.get_loop().call_soon_threadsafe(_settle, future, ended)
-
-    def _read_complaints(self) -> None:
-        assert self._process.stderr is not None
-        with self._process.stderr as stream:
-            self._complaints.extend(stream)
-
-    async def request(self, request: str, **details: Any) -> Any:
-        number = next(self._ids)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._answers[number] = future
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"id": number, "request": request} | details) + "\n")
-        self._process.stdin.flush()
-        async with asyncio.timeout(WAIT_S + 10):
-            return await future
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(WAIT_S)
-        for reader in self._readers:
-            reader.join()
+        super().__init__(["node", "driver.mjs"], CLIENTS)
 
     async def open(
         self,
@@ -153,15 +90,6 @@ class NodeDriver:
         return seen
 
 
-def _settle(future: asyncio.Future[Any], answer: dict[str, Any]) -> None:
-    if future.done():
-        return
-    if "error" in answer:
-        future.set_exception(AssertionError(answer["error"]))
-    else:
-        future.set_result(answer["result"])
-
-
 class NodeClient:
     """One provider and its document, by remote control."""
 
@@ -216,8 +144,18 @@ class NodeClient:
     async def push(self, *values: Any, name: str = "array") -> None:
         await self._edit("push", name=name, values=list(values))
 
-    async def element(self, tag: str, text: str, name: str = "xml") -> None:
-        await self._edit("element", name=name, tag=tag, text=text)
+    async def element(
+        self,
+        tag: str,
+        text: str | None = None,
+        name: str = "xml",
+        attributes: dict[str, Any] | None = None,
+    ) -> None:
+        await self._edit("element", name=name, tag=tag, text=text, attributes=attributes)
+
+    async def write(self, path: list[int], text: str, name: str = "xml") -> None:
+        """Append to the text that is found by going down children by index."""
+        await self._edit("write", name=name, path=path, text=text)
 
     async def subdocument(self, key: str, name: str = "map") -> None:
         await self._edit("subdocument", name=name, key=key)
@@ -272,6 +210,9 @@ class NodeClient:
 
     async def map_has(self, count: int, name: str = "map") -> None:
         await self._until("keys", name=name, count=count)
+
+    async def has_elements(self, count: int, name: str = "xml") -> None:
+        await self._until("elements", name=name, count=count)
 
     async def sees(self, client_id: int, **fields: Any) -> None:
         await self._until("sees", id=client_id, fields=fields)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node import need
+from tests.support.driver import need
 
 WEB = Path(__file__).parents[2] / "syncroom" / "web"
 NODE_MIN = (20, 19)
