@@ -1,15 +1,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-NODE_FOLDERS := tests/clients tests/browser syncroom/web
+NODE_FOLDERS := tests/clients tests/meshagent tests/browser syncroom/web
 NODE_PACKAGES := $(addsuffix /node_modules/.package-lock.json,$(NODE_FOLDERS))
+MESHAGENT := .venv-meshagent
+ifndef PYTHON313
+PYTHON313 := $(shell tests/meshagent/find-python)
+endif
 
-.PHONY: demo test lint bench page node-packages clean
+.PHONY: demo test lint bench page node-packages meshagent-packages clean
 
 demo: $(VENV)/installed
 	@$(BIN)/syncroom demo
 
-test: $(VENV)/dev-installed node-packages
+test: $(VENV)/dev-installed node-packages meshagent-packages
 	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/dev-installed
@@ -34,6 +38,20 @@ endif
 	cd $* && npm ci --no-fund --no-audit
 	@touch $@
 
+# The MeshAgent SDK needs a newer Python than syncroom, and other versions of what both need.
+ifneq ($(PYTHON313),)
+meshagent-packages: $(MESHAGENT)/installed
+else
+meshagent-packages:
+	@echo "Python 3.13 is not installed: tests of the MeshAgent SDK are skipped"
+endif
+
+$(MESHAGENT)/installed: tests/meshagent/requirements.txt
+	@echo "Installing the MeshAgent SDK into $(MESHAGENT)"
+	@$(PYTHON313) -m venv --clear $(MESHAGENT)
+	@$(MESHAGENT)/bin/python -m pip install --quiet --no-deps --no-compile --requirement $<
+	@touch $@
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 		"syncroom needs Python 3.11 or later, $(PYTHON) is %d.%d: make PYTHON=python3.11" \
@@ -53,4 +71,4 @@ $(VENV)/dev-installed: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/installed
 
 clean:
-	rm -rf $(VENV) $(addsuffix /node_modules,$(NODE_FOLDERS)) build dist
+	rm -rf $(VENV) $(MESHAGENT) $(addsuffix /node_modules,$(NODE_FOLDERS)) build dist

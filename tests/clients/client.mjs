@@ -31,6 +31,7 @@ const conditions = {
   map: (client, { name, key, is }) =>
     isDeepStrictEqual(client.read().getMap(name).toJSON()[key], is),
   keys: (client, { name, count }) => client.read().getMap(name).size === count,
+  elements: (client, { name, count }) => client.read().getXmlFragment(name).length === count,
   sees: (client, { id, fields }) => {
     const state = client.states()[String(id)]
     return state !== undefined && matches(state, fields)

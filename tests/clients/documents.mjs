@@ -19,11 +19,16 @@ export const yjs13 = (Y) => ({
     set: (doc, { name, key, value }) => doc.getMap(name).set(key, value),
     unset: (doc, { name, key }) => doc.getMap(name).delete(key),
     push: (doc, { name, values }) => doc.getArray(name).push(values),
-    element: (doc, { name, tag, text }) => {
+    element: (doc, { name, tag, text, attributes }) => {
       const element = new Y.XmlElement(tag)
-      element.insert(0, [new Y.XmlText(text)])
+      if (text !== null) element.insert(0, [new Y.XmlText(text)])
+      for (const key in attributes ?? {}) element.setAttribute(key, attributes[key])
       const fragment = doc.getXmlFragment(name)
       fragment.insert(fragment.length, [element])
+    },
+    write: (doc, { name, path, text }) => {
+      const node = path.reduce((parent, index) => parent.get(index), doc.getXmlFragment(name))
+      node.insert(node.length, text)
     },
     subdocument: (doc, { name, key }) => {
       doc.getMap(name).set(key, new Y.Doc())
