@@ -79,6 +79,12 @@ class Limits(BaseModel):
     outbox_bytes_max: PositiveInt = 1 << 20
     """Unsent bytes for one reader: past it, one diff is cheaper than the backlog."""
 
+    queue_bytes_max: PositiveInt = 64 << 20
+    """Messages of one queue that nobody has received; they are in memory while the room is."""
+
+    room_queues_max: PositiveInt = 1000
+    """Queues of one room: a list of them is one answer."""
+
     member_outbox_bytes_max: PositiveInt = 32 << 20
     """Messages for one participant that reads too slowly: no diff can stand in for them, so past it
     its connection is cut."""

@@ -18,11 +18,30 @@ from syncroom.auth.token import LEEWAY_S, ParticipantToken
 from syncroom.errors import Denied, Unauthenticated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from syncroom.auth.keys import Keyring
     from syncroom.auth.scopes import ApiScope
     from syncroom.auth.sync_grant import SyncAction
 
 _IDS = uuid.UUID("7b1c6b0e-4d0f-4f0a-9a38-5d5e0c1f7a52")  # random; ids change if this does
+
+
+_RESERVED: dict[str, tuple[Callable[[ApiScope], bool], str]] = {
+    PARTICIPANTS_PATH: (
+        lambda scope: scope.messaging is not None and scope.messaging.list,
+        "who is here may be read with a messaging grant that has list",
+    ),
+    ".room/toolkits": (
+        lambda scope: scope.agents is not None and scope.agents.use_tools,
+        "the public toolkits may be read with an agents grant that has use_tools",
+    ),
+    ".room/queues": (
+        lambda scope: scope.queues is not None and scope.queues.list,
+        "the queues may be read with a queues grant that has list",
+    ),
+}
+"""What a room shows of its own state, the right that reading it takes, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +91,10 @@ class Participant:
     def _decide_reserved(self, action: SyncAction, path: str) -> Decision:
         if action == "write":
             return Decision(False, "only the server writes what lies in .room")
-        if path != PARTICIPANTS_PATH:
+        if path not in _RESERVED:
             return Decision(False, "the room has no such document of its own")
-        why = "who is here may be read with a messaging grant that has list"
-        return Decision(self.may_list_participants, why)
+        right, why = _RESERVED[path]
+        return Decision(self.scope is not None and right(self.scope), why)
 
 
 def admit(

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from syncroom.protocol.update import Range
 
@@ -128,6 +128,15 @@ class Finding:
     seq: int | None
     """The number of the record, where it is one."""
     text: str
+
+
+class Item(NamedTuple):
+    """Something that a room API keeps."""
+
+    name: str
+    number: int
+    """Orders the items of a name; 0 where there is only one."""
+    value: bytes
 
 
 def new_room(name: str, now_ms: int) -> RoomInfo:
@@ -247,6 +256,21 @@ class Store(Protocol):
         """Take a room away with all of its documents, in one transaction; False if there is none.
 
         What is appended to their histories later is refused.
+        """
+
+    async def items(self, room: str, api: str) -> list[Item]:
+        """What an API keeps in a room, by name and number; raises `Damaged`, `Unavailable`."""
+
+    async def change_items(
+        self,
+        room: str,
+        api: str,
+        put: Sequence[Item] = (),
+        drop: Sequence[tuple[str, int]] = (),
+    ) -> None:
+        """Write items, and take others away by name and number, in one transaction.
+
+        It returns when that is on disk; raises `Unavailable`.
         """
 
     async def flush(self) -> None:

@@ -19,7 +19,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from syncroom.errors import Damaged, Misconfigured, Unavailable
-from syncroom.store import catalogue
+from syncroom.store import catalogue, items
 from syncroom.store.base import DocumentInfo, Record, Refusal, StoredDocument, new_room
 from syncroom.store.document_schemas import read_schema, write_schemas
 from syncroom.store.generations import read_base, read_traces, write_generation
@@ -224,6 +224,7 @@ class Database:
             documents = connection.execute(select, (room,)).fetchall()
             for id, _, _ in documents:
                 _delete(connection, id)
+            items.delete_room(connection, room)
             rows = connection.execute("DELETE FROM rooms WHERE name = ?", (room,)).rowcount
         self._ended |= {(room, path, incarnation): _DELETED for _, path, incarnation in documents}
         return rows > 0 or bool(documents)

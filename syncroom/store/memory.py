@@ -17,9 +17,9 @@ from syncroom.store.base import DocumentInfo, Refusal, StoredDocument, new_room
 from syncroom.store.traces import decode_traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from syncroom.store.base import Finding, Generation, Record, RoomInfo, Trace
+    from syncroom.store.base import Finding, Generation, Item, Record, RoomInfo, Trace
 
 log = logging.getLogger("syncroom.store")
 
@@ -54,6 +54,7 @@ class MemoryStore:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._documents: dict[tuple[str, str], _Kept] = {}
         self._rooms: dict[str, RoomInfo] = {}
+        self._items: dict[tuple[str, str], dict[tuple[str, int], Item]] = {}
         self._ended: set[str] = set()
         """The incarnations of deleted documents."""
 
@@ -169,6 +170,7 @@ class MemoryStore:
     async def delete_room(self, name: str) -> bool:
         """Take a room away with its documents."""
         self._running()
+        self._items = {key: kept for key, kept in self._items.items() if key[0] != name}
         paths = [path for room, path in self._documents if room == name]
         for path in paths:
             await self.delete(name, path)
@@ -178,6 +180,25 @@ class MemoryStore:
         """The names of the rooms that have documents."""
         self._running()
         return sorted({room for room, _ in self._documents})
+
+    async def items(self, room: str, api: str) -> list[Item]:
+        """What an API keeps in a room."""
+        self._running()
+        return sorted(self._items.get((room, api), {}).values())
+
+    async def change_items(
+        self,
+        room: str,
+        api: str,
+        put: Sequence[Item] = (),
+        drop: Sequence[tuple[str, int]] = (),
+    ) -> None:
+        """Write items, and take others away."""
+        self._running()
+        kept = self._items.setdefault((room, api), {})
+        for key in drop:
+            kept.pop(key, None)
+        kept.update({(item.name, item.number): item for item in put})
 
     async def flush(self) -> None:
         """Return when the callbacks of everything appended have run."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION_ID = int.from_bytes(b"syrm")
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 DOCUMENTS = """CREATE TABLE documents(
     id INTEGER PRIMARY KEY,
@@ -84,7 +84,17 @@ ROOMS = """CREATE TABLE rooms(
     checksum INTEGER NOT NULL
 )"""
 
-TABLES = (BASES, DOCUMENTS, LOG, ROOMS, SCHEMAS, TRACES)
+ITEMS = """CREATE TABLE items(
+    room TEXT NOT NULL,
+    api TEXT NOT NULL,
+    name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY(room, api, name, number)
+) WITHOUT ROWID"""
+
+TABLES = (BASES, DOCUMENTS, ITEMS, LOG, ROOMS, SCHEMAS, TRACES)
 """All of them, by name."""
 
 LOCKED_S = 1.0
@@ -131,6 +141,8 @@ def check_or_create(connection: sqlite3.Connection, file: Path) -> None:
         _add_rooms(connection)
     if version <= 3:
         _add_schemas(connection)
+    if version <= 4:
+        _add_items(connection)
     written = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
     if connection.execute(written).fetchall() != [(table,) for table in TABLES]:
         raise Damaged(f"{file} has other tables than schema version {SCHEMA_VERSION}")
@@ -162,6 +174,11 @@ def _add_rooms(connection: sqlite3.Connection) -> None:
 def _add_schemas(connection: sqlite3.Connection) -> None:
     """From version 3 to 4: the schemas that documents follow; none has one yet."""
     connection.executescript(f"BEGIN IMMEDIATE; {SCHEMAS}; PRAGMA user_version = 4; COMMIT;")
+
+
+def _add_items(connection: sqlite3.Connection) -> None:
+    """From version 4 to 5: what room APIs keep; there is nothing yet."""
+    connection.executescript(f"BEGIN IMMEDIATE; {ITEMS}; PRAGMA user_version = 5; COMMIT;")
 
 
 def is_damage(error: sqlite3.Error) -> bool:

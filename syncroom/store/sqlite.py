@@ -21,19 +21,20 @@ from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from syncroom.errors import Unavailable
-from syncroom.store import catalogue
+from syncroom.store import catalogue, items
 from syncroom.store.check import check_file, check_rows
 from syncroom.store.database import Change, Database, Written
 from syncroom.store.schema import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from syncroom.store.base import (
         DocumentInfo,
         Finding,
         Generation,
+        Item,
         Record,
         Refusal,
         RoomInfo,
@@ -183,6 +184,20 @@ class SqliteStore:
     async def documents(self, room: str) -> list[DocumentInfo]:
         """The documents of a room that are on disk, by path."""
         return await self._running().run_in_executor(self._reader, self._database.documents, room)
+
+    async def items(self, room: str, api: str) -> list[Item]:
+        """What an API keeps in a room, after all changes that were asked for before."""
+        return await self._change(lambda connection: items.read(connection, room, api))
+
+    async def change_items(
+        self,
+        room: str,
+        api: str,
+        put: Sequence[Item] = (),
+        drop: Sequence[tuple[str, int]] = (),
+    ) -> None:
+        """Write items, and take others away."""
+        await self._change(lambda connection: items.change(connection, room, api, put, drop))
 
     async def flush(self) -> None:
         """Return when everything appended so far is on disk, or was refused."""

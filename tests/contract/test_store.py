@@ -14,11 +14,13 @@ from syncroom.errors import Unavailable
 from syncroom.store.base import (
     DocumentInfo,
     Generation,
+    Item,
     Record,
     Refusal,
     Store,
     StoredDocument,
     Trace,
+    new_room,
 )
 from syncroom.store.memory import MemoryStore
 from syncroom.store.sqlite import SqliteStore
@@ -450,3 +452,24 @@ async def test_a_deleted_path_begins_anew_under_another_incarnation_only(store: 
     store.append("demo", "notes.md", ANOTHER, record(3))
     await store.flush()
     assert await store.load("demo", "notes.md") == StoredDocument(ANOTHER, (record(3),))
+
+
+async def test_items_come_back_by_name_and_number_until_they_are_dropped(store: Store) -> None:
+    items = [Item("b", 2, b"later"), Item("b", 1, b"\0\xff"), Item("a", 7, b"")]
+
+    await store.change_items("demo", "queues", items)
+    await store.change_items("demo", "queues", [Item("b", 1, b"anew")], [("a", 7), ("c", 1)])
+
+    assert await store.items("demo", "queues") == [Item("b", 1, b"anew"), Item("b", 2, b"later")]
+    assert await store.items("demo", "secrets") == await store.items("other", "queues") == []
+
+
+async def test_the_items_of_a_room_go_with_it(store: Store) -> None:
+    for room in ("demo", "other"):
+        await store.add_room(new_room(room, 1))
+        await store.change_items(room, "queues", [Item("a", 1, b"value")])
+
+    await store.delete_room("demo")
+
+    assert await store.items("demo", "queues") == []
+    assert await store.items("other", "queues") == [Item("a", 1, b"value")]

@@ -26,6 +26,7 @@ def test_a_file_of_schema_version_2_gets_a_room_for_each_that_has_documents(
     with tool(tmp_path / "syncroom.db") as connection:
         connection.execute("DROP TABLE rooms")
         connection.execute("DROP TABLE schemas")
+        connection.execute("DROP TABLE items")
         connection.execute("PRAGMA user_version = 2")
 
     for _ in range(2):

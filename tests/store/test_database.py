@@ -85,6 +85,7 @@ def test_a_file_of_schema_version_3_gains_what_it_lacks(folder: Path, file: Path
     write_documents(folder, documents=1, records=2)
     with tool(file) as connection:
         connection.execute("DROP TABLE schemas")
+        connection.execute("DROP TABLE items")
         connection.execute("PRAGMA user_version = 3")
 
     database = Database(folder)
