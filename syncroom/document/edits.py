@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pycrdt import Array, Map, Text, XmlElement, XmlFragment, XmlText
 
 from syncroom.document.differences import changes
-from syncroom.document.plain import BYTES, characters, key, number, plain
+from syncroom.document.plain import BYTES, characters, key, normal, plain
 from syncroom.errors import Malformed
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def set_content(opened: Opened, target: Any) -> None:
             # Roots can't be taken away; an empty one counts as none.
             value: Any = _EMPTY.get(kind)
         else:
-            value = _normal(target[name])
+            value = normal(target[name])
         wanted = kind or _ROOT_KINDS.get(type(value))
         if wanted is None:
             raise Malformed(f"the root {name!r} must be a text, an object or an array")
@@ -74,12 +74,12 @@ def only_root(opened: Opened, kinds: tuple[type, ...]) -> str | None:
     return names[0] if names else None
 
 
-def set_text(text: Text, target: str) -> None:
+def set_text(text: Text | XmlText, target: str) -> None:
     """Change a text where it differs. Native positions count bytes of UTF-8."""
     current = characters(text)
     if current == target:
         return
-    ends = _offsets(text)
+    ends = offsets(text)
     for first, end, new in reversed(list(changes(current, target))):
         if end > first:
             del text[ends[first] : ends[end]]
@@ -87,7 +87,7 @@ def set_text(text: Text, target: str) -> None:
             text.insert(ends[first], new)
 
 
-def _offsets(text: Text) -> list[int]:
+def offsets(text: Text | XmlText) -> list[int]:
     """Where each character begins, and the last one ends; what is no text is one wide."""
     widths: list[int] = []
     for part, _ in text.diff():
@@ -130,7 +130,7 @@ def _set_array(shared: Array[Any], target: list[Any], where: str) -> None:
     old = list(shared)
     is_plain = _has_plain(old)
     before, after = [key(plain(each)) for each in old], [key(each) for each in target]
-    for first, end, start, stop in reversed(_blocks(before, after)):
+    for first, end, start, stop in reversed(blocks(before, after)):
         both = min(end - first, stop - start)
         kept = 0
         while kept < both and _may_become(old[first + kept], target[start + kept]):
@@ -143,7 +143,7 @@ def _set_array(shared: Array[Any], target: list[Any], where: str) -> None:
             _set_value(old[first + at], target[start + at], f"{where}, {first + at}")
 
 
-def _blocks(before: list[str], after: list[str]) -> list[tuple[int, int, int, int]]:
+def blocks(before: list[str], after: list[str]) -> list[tuple[int, int, int, int]]:
     """Where two lists differ: from, to in the one and from, to in the other."""
     head = 0
     while head < min(len(before), len(after)) and before[head] == after[head]:
@@ -190,12 +190,3 @@ def _bytes(text: str) -> bytes:
         return b64decode(text, validate=True)
     except ValueError:
         raise Malformed(f"the value of {BYTES} is not base64") from None
-
-
-def _normal(value: Any) -> Any:
-    """A value as reading it back would show it."""
-    if isinstance(value, dict):
-        return {name: _normal(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_normal(each) for each in value]
-    return number(value) if isinstance(value, int | float) else value

@@ -53,7 +53,7 @@ def plain(value: Any) -> Any:
     return number(value) if isinstance(value, int | float) else value
 
 
-def characters(text: Text) -> str:
+def characters(text: Text | XmlText) -> str:
     """A text, with U+FFFC for each thing in it that is none."""
     runs = text.diff()
     return "".join([part if isinstance(part, str) else OBJECT for part, _ in runs])
@@ -68,6 +68,15 @@ def number(value: Any) -> Any:
     if not math.isfinite(value):
         return None
     return int(value) if value.is_integer() and abs(value) <= _EXACT_MAX else value
+
+
+def normal(value: Any) -> Any:
+    """JSON as it reads once it was written: a number's form is not kept."""
+    if isinstance(value, dict):
+        return {name: normal(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [normal(each) for each in value]
+    return number(value) if isinstance(value, int | float) else value
 
 
 def key(value: Any) -> str:

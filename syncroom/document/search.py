@@ -5,27 +5,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from syncroom.document.plain import content
 from syncroom.errors import Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from syncroom.document.opened import Opened
 
 _HITS_MAX = 1000
 _SHOWN_MAX = 300
 """Characters of a line that are shown."""
 
 
-def search(opened: Opened, query: str, is_regex: bool) -> list[dict[str, Any]]:
+def search(content: Any, query: str, is_regex: bool) -> list[dict[str, Any]]:
     """Where something stands: a JSON Pointer, the number of the line from 1, and the line."""
     try:
         find = re.compile(query if is_regex else re.escape(query)).search
     except re.error as error:
         raise Malformed(f"the pattern can't be read: {error}") from None
     hits: list[dict[str, Any]] = []
-    for pointer, text in _strings(content(opened), ""):
+    for pointer, text in _strings(content, ""):
         for number, line in enumerate(text.splitlines(), 1):
             if find(line) is not None:
                 hits.append({"pointer": pointer, "line": number, "text": line[:_SHOWN_MAX]})

@@ -16,11 +16,15 @@ import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from syncroom.document import edits, plain, render
 from syncroom.document.calls import LENGTH_BYTES, length, pack, unpack
 from syncroom.document.json_patch import apply_patch
 from syncroom.document.log import merge
+from syncroom.document.mesh import MESH_DEPTH_MAX, MeshReader
+from syncroom.document.mesh_edits import MeshEditor
+from syncroom.document.mesh_schema import read_schema
 from syncroom.document.opened import Opened, Unreadable
 from syncroom.document.search import search
 from syncroom.document.vet import find_unsound
@@ -31,6 +35,8 @@ from syncroom.protocol.varint import decode_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
+
+    from syncroom.document.mesh_schema import MeshSchema
 
 Request = dict[str, Any]
 
@@ -117,17 +123,47 @@ def _types(opened: Opened, _: Request) -> dict[str, str]:
     return {name: plain.KINDS[kind] for name, kind in sorted(opened.kinds.items())}
 
 
+def _schema(request: Request) -> MeshSchema | None:
+    given = request.get("schema")
+    return None if given is None else read_schema(given)
+
+
+def _content(opened: Opened, request: Request) -> Any:
+    schema = _schema(request)
+    return plain.content(opened) if schema is None else MeshReader(schema).document(opened)
+
+
+def _mesh(opened: Opened, request: Request) -> dict[str, Any]:
+    reader = MeshReader(read_schema(request["schema"]))
+    with opened.doc.transaction():
+        return {"json": reader.document(opened), "left_out": reader.left_out}
+
+
 def _set_json(opened: Opened, request: Request) -> None:
-    edits.set_content(opened, check_json(request["content"], request["depth_max"]))
+    _set_content(opened, request, check_json(request["content"], _depth_max(request)))
 
 
 def _set_text(opened: Opened, request: Request) -> None:
+    if "schema" in request:
+        raise Malformed("the document follows a schema: write it as JSON")
     edits.set_root_text(opened, request["root"], request["content"])
 
 
 def _patch(opened: Opened, request: Request) -> None:
-    patch = check_json(request["content"], request["depth_max"])
-    edits.set_content(opened, apply_patch(plain.content(opened), patch))
+    patch = check_json(request["content"], _depth_max(request))
+    _set_content(opened, request, apply_patch(_content(opened, request), patch))
+
+
+def _set_content(opened: Opened, request: Request, target: object) -> None:
+    schema = _schema(request)
+    if schema is None:
+        edits.set_content(opened, target)
+    else:
+        MeshEditor(schema, lambda: str(uuid4())).set_document(opened, target)
+
+
+def _depth_max(request: Request) -> int:
+    return MESH_DEPTH_MAX if "schema" in request else int(request["depth_max"])
 
 
 _READS: dict[str, Callable[[Opened, Request], Any]] = {
@@ -137,7 +173,10 @@ _READS: dict[str, Callable[[Opened, Request], Any]] = {
     "text": lambda opened, request: render.text(opened, request["root"]),
     "markdown": lambda opened, request: render.markdown(opened, request["root"]),
     "xml": lambda opened, request: render.xml(opened, request["root"]),
-    "search": lambda opened, request: search(opened, request["query"], request["is_regex"]),
+    "mesh": _mesh,
+    "search": lambda opened, request: search(
+        _content(opened, request), request["query"], request["is_regex"]
+    ),
 }
 
 _EDITS: dict[str, Callable[[Opened, Request], None]] = {

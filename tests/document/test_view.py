@@ -346,16 +346,16 @@ def test_search_tells_where_something_stands() -> None:
     document["content"] = pycrdt.Text("first\nsecond (x)\n")
     document["map"] = pycrdt.Map({"a/b": pycrdt.Array(["no", "a (x) too"])})
 
-    assert search(opened(document), "(x)", False) == [
+    assert search(plain.content(opened(document)), "(x)", False) == [
         {"pointer": "/content", "line": 2, "text": "second (x)"},
         {"pointer": "/map/a~1b/1", "line": 1, "text": "a (x) too"},
     ]
-    assert len(search(opened(document), r"^\w+$", True)) == 2
+    assert len(search(plain.content(opened(document)), r"^\w+$", True)) == 2
 
 
 def test_a_pattern_that_is_none_is_refused() -> None:
     with pytest.raises(Malformed, match="pattern"):
-        search(opened(page()), "(", True)
+        search(plain.content(opened(page())), "(", True)
 
 
 # -- all of it, in a host
