@@ -14,8 +14,8 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from syncroom.document.author import publish
 from syncroom.document.culprit import Piece, find_culprit, read_piece, without
-from syncroom.document.document import Outcome
 from syncroom.document.host import HostDied, ViewHosts
 from syncroom.document.log import merge
 from syncroom.errors import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from syncroom.auth.participant import Participant
     from syncroom.document.document import Document
-    from syncroom.document.peer import Wire
+    from syncroom.document.mesh_schema import MeshSchema
     from syncroom.rooms import Rooms
     from syncroom.store.base import Store, Trace
     from syncroom.store.quarantine import Quarantine
@@ -63,6 +63,8 @@ class Content(NamedTuple):
     incarnation: str
     quarantined: int
     """Records that it was read without."""
+    left_out: tuple[str, ...] = ()
+    """What does not fit the document's schema: where it is, and what."""
 
 
 class _Snapshot(NamedTuple):
@@ -72,6 +74,12 @@ class _Snapshot(NamedTuple):
     path: str
     incarnation: str
     data: bytes
+    schema: dict[str, Any] | None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a view host has to know of it."""
+        return {} if self.schema is None else {"schema": self.schema}
 
 
 class Contents:
@@ -108,10 +116,27 @@ class Contents:
         if form == "update":
             snapshot = await self._snapshot(room, path)
             return Content(snapshot.data, snapshot.incarnation, 0)
-        content = await self._read(room, path, form, {"root": root})
+        if form == "json":
+            content = await self.read_json(room, path)
+        else:
+            content = await self._read(await self._snapshot(room, path), form, {"root": root})
         value = content.value
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return content._replace(value=text.encode())
+
+    async def read_json(self, room: str, path: str, schema: MeshSchema | None = None) -> Content:
+        """A document as JSON: by its schema, by the one that is given where it has none, or plain.
+
+        Raises `NotFound`, and what reading raises.
+        """
+        snapshot = await self._snapshot(room, path)
+        if snapshot.schema is None and schema is not None:
+            snapshot = snapshot._replace(schema=schema.given)
+        if snapshot.schema is None:
+            return await self._read(snapshot, "json", {})
+        content = await self._read(snapshot, "mesh", {})
+        left_out = tuple(content.value["left_out"])
+        return content._replace(value=content.value["json"], left_out=left_out)
 
     async def take(
         self, room: str, path: str, who: Participant, form: str, body: bytes, root: str | None
@@ -146,7 +171,7 @@ class Contents:
         arguments = {"query": query, "is_regex": is_regex}
         for path in paths:
             try:
-                content = await self._read(room, path, "search", arguments)
+                content = await self._read(await self._snapshot(room, path), "search", arguments)
             except (Malformed, LimitExceeded):
                 raise
             except SyncroomError as error:
@@ -156,18 +181,17 @@ class Contents:
                 found[path] = {"hits": content.value}
         return found
 
-    async def _read(self, room: str, path: str, op: str, arguments: dict[str, Any]) -> Content:
-        snapshot = await self._snapshot(room, path)
+    async def _read(self, snapshot: _Snapshot, op: str, arguments: dict[str, Any]) -> Content:
         data = snapshot.data
         quarantined = self._quarantine.of(snapshot.incarnation)
         if quarantined:
             pieces = _pieces(quarantined)
             data = await asyncio.to_thread(without, data, pieces, self._limits.value_depth_max)
         try:
-            answer = await self.hosts.call(op, data, **arguments)
+            answer = await self.hosts.call(op, data, **snapshot.arguments, **arguments)
         except HostDied as death:
             await self._explain(snapshot, death, len(quarantined))
-            return await self._read(room, path, op, arguments)
+            return await self._read(snapshot, op, arguments)
         return Content(answer.value, snapshot.incarnation, len(quarantined))
 
     async def _edit(
@@ -179,9 +203,9 @@ class Contents:
                 f"{path!r} is read without records in quarantine, so it is not edited here; "
                 "editors and Yjs updates still can"
             )
-        snapshot = _Snapshot(room, path, document.incarnation, document.whole())
+        snapshot = _of(room, document)
         try:
-            answer = await self.hosts.call(op, snapshot.data, **arguments)
+            answer = await self.hosts.call(op, snapshot.data, **snapshot.arguments, **arguments)
         except HostDied as death:
             await self._explain(snapshot, death, 0)
             return await self._edit(room, path, who, op, arguments)
@@ -205,27 +229,20 @@ class Contents:
         if document is not None:
             if document.is_new:
                 raise NotFound(f"there is no document {path!r}")
-            return _Snapshot(room, path, document.incarnation, document.whole())
+            return _of(room, document)
         stored = await self._store.load(room, path)
         if stored is None:
             raise NotFound(f"there is no document {path!r}")
         data = await asyncio.to_thread(merge, stored.updates)
-        return _Snapshot(room, path, stored.incarnation, data)
+        schema = json.loads(stored.schema) if stored.schema else None
+        return _Snapshot(room, path, stored.incarnation, data, schema)
 
     async def _publish(self, document: Document, who: Participant, data: bytes) -> Content:
-        outcome = document.accept(_Author(who), data, live=True)
-        if outcome is Outcome.GAP:
-            raise Malformed(
-                "the update builds on changes that the document does not have; "
-                "send one that holds them, for instance the whole document"
-            )
-        if outcome is Outcome.FULL:
-            allowed = self._limits.document_bytes_max
-            raise LimitExceeded(f"the document would be larger than {allowed} bytes")
+        is_changed = publish(document, who, data)
         await self._rooms.flush()
         if document.failure is not None:
             raise Unavailable(document.failure)
-        return Content(outcome is Outcome.TAKEN, document.incarnation, 0)
+        return Content(is_changed, document.incarnation, 0)
 
     async def _explain(self, snapshot: _Snapshot, death: HostDied, known: int) -> None:
         """Quarantine what ends hosts, or raise why the request can't be answered."""
@@ -240,7 +257,7 @@ class Contents:
             raise kind(f"the content of {snapshot.path!r} can't be read: {death}")
 
     async def _search(self, snapshot: _Snapshot, death: HostDied) -> None:
-        room, path, incarnation, _ = snapshot
+        room, path, incarnation, *_ = snapshot
         await self._rooms.flush()
         stored = await self._store.load(room, path)
         if stored is None or stored.incarnation != incarnation:
@@ -273,40 +290,9 @@ class Contents:
         await asyncio.to_thread(self._quarantine.add, record)
 
 
-class _Author:
-    """Somebody who changes a document and does not have it open: a peer that hears nothing."""
-
-    def __init__(self, participant: Participant) -> None:
-        self.participant = participant
-        self.wire: Wire = _Deaf()
-        self.client_id: int | None = -1  # the client id of an edit belongs to nobody
-        self.client_bytes = b""
-        self.written = 0
-
-    def deliver(self, data: bytes) -> None:
-        """Nobody listens."""
-
-    def confirm(self, data: bytes) -> None:
-        """Nobody listens."""
-
-    def resync(self) -> None:
-        """Nobody listens."""
-
-    def fail(self, error: SyncroomError) -> None:
-        """Nobody listens."""
-
-
-class _Deaf:
-    """The wire of an author."""
-
-    def updates(self, updates: Sequence[bytes]) -> bytes:
-        return b""
-
-    def answer(self, update: bytes) -> bytes:
-        return b""
-
-    def presence(self, entries: bytes) -> bytes:
-        return b""
+def _of(room: str, document: Document) -> _Snapshot:
+    schema = None if document.schema is None else document.schema.given
+    return _Snapshot(room, document.path, document.incarnation, document.whole(), schema)
 
 
 def _pieces(records: Sequence[Quarantined]) -> list[Piece]:

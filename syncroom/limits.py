@@ -150,7 +150,7 @@ class Limits(BaseModel):
 
     view_cpu_s: PositiveFloat = 1.0
     """Processor time for one request to such a process, and as much again for each MiB of the
-    document: what takes longer ends it, and the request is refused."""
+    document and of new content: what takes longer ends it, and the request is refused."""
 
     view_memory_bytes_max: PositiveInt = 1 << 30
     """Address space of such a process, some 100 MB of it its own: a few bytes can claim more."""

@@ -264,7 +264,7 @@ async def test_searching_and_reading_open_no_document(house: House) -> None:
     content = await house.contents.export("demo", "a.md", "text")
 
     assert list(found) == ["a.md", "b.md"]
-    assert content == (b"in a.md", "a" * 32, 0)
+    assert content[:3] == (b"in a.md", "a" * 32, 0)
     assert house.rooms.open_documents == []
     assert house.rooms.count == 0
 

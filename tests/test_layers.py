@@ -21,7 +21,10 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"store"}),
     frozenset({"document", "apis"}),
     frozenset(
-        {"admission", "room", "rooms", "equipment", "webhooks", "catalogue", "contents", "fsck"}
+        {
+            *("admission", "room", "rooms", "equipment", "webhooks", "catalogue"),
+            *("contents", "mesh_documents", "fsck"),
+        }
     ),
     frozenset({"sessions"}),
     frozenset({"settings"}),

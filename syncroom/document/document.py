@@ -157,6 +157,11 @@ class Document:
         """Whether nobody ever put anything into it."""
         return self.schema is None and self.whole() == EMPTY_UPDATE
 
+    @property
+    def bytes_max(self) -> int:
+        """As many may be stored of it."""
+        return self._limits.document_bytes_max
+
     def vector(self) -> bytes:
         """The state vector."""
         return state_vector.encode(self._state.clocks)

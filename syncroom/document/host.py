@@ -78,7 +78,8 @@ class ViewHosts:
         limits = self._limits
         if self._waiting >= limits.view_waiting_max:
             raise Unavailable(f"{self._waiting} others wait to read or write content already")
-        cpu_s = limits.view_cpu_s * (1 + len(data) / (1 << 20))
+        size = len(data) + len(arguments.get("content", ""))
+        cpu_s = limits.view_cpu_s * (1 + size / (1 << 20))
         request = {"op": op, "cpu_s": cpu_s, "depth_max": limits.value_depth_max, **arguments}
         self._waiting += 1
         try:

@@ -94,10 +94,8 @@ class MeshReader:
             node: the node.
             kind: what it is.
             where: the words for it.
-            depth: how many elements it lies in, itself included.
+            depth: how many elements lie in one another there, a child included.
         """
-        if depth > ELEMENTS_DEPTH_MAX:
-            raise LimitExceeded(f"more than {ELEMENTS_DEPTH_MAX} elements lie in one another")
         found: list[Child] = []
         allowed = kind.child.tags if kind.child else ()
         name = kind.child.name if kind.child else ""
@@ -106,6 +104,10 @@ class MeshReader:
             self._leave_out(where, "what is no XML, and what stands behind it")
         for index, child in enumerate(children):
             if isinstance(child, XmlElement) and child.tag in allowed:
+                if depth > ELEMENTS_DEPTH_MAX:
+                    raise LimitExceeded(
+                        f"more than {ELEMENTS_DEPTH_MAX} elements lie in one another"
+                    )
                 inner = self.schema.elements[child.tag]
                 place = f"{where}.{name}[{len(found)}].{child.tag}"
                 found.append(Child(index, child, self._element(child, inner, place, depth)))
