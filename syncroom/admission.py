@@ -1,16 +1,17 @@
-"""Who comes in: whoever the ``authenticate`` hook knows, and else whoever has a good token."""
+"""Who comes in: whoever the hook ``authenticate`` knows, and else whoever has a good token."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from syncroom.auth.participant import admit
+from syncroom.auth.participant import Participant, admit
+from syncroom.hooks import Hooks, call_hook, hook_failed
 
 if TYPE_CHECKING:
     from syncroom.auth.keys import Keyring
-    from syncroom.auth.participant import Participant
     from syncroom.auth.visitor import Visitor
+    from syncroom.limits import Limits
 
 
 class Admission:
@@ -18,11 +19,34 @@ class Admission:
 
     Args:
         keyring: the secrets that tokens are signed with.
+        limits: the bounds of the server.
+        hooks: one of them may be asked before the token.
     """
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, limits: Limits, hooks: Hooks | None = None) -> None:
         self.keyring = keyring
+        self._authenticate = hooks.authenticate if hooks is not None else None
+        self._hook_s_max = limits.hook_s_max
 
-    def admit(self, visitor: Visitor) -> Participant:
+    @property
+    def is_by_token(self) -> bool:
+        """Whether nothing but the token counts, so that `by_token` says it at once."""
+        return self._authenticate is None
+
+    def by_token(self, visitor: Visitor) -> Participant:
         """Who a visitor is by the token alone; raises `Unauthenticated`, `Denied`."""
         return admit(visitor.token, visitor.room, self.keyring, time.time())
+
+    async def admit(self, visitor: Visitor) -> Participant:
+        """Who a visitor is; raises `Unauthenticated`, `Denied`, `HookFailed`."""
+        hook = self._authenticate
+        if hook is None:
+            return self.by_token(visitor)
+        s_max, where = self._hook_s_max, visitor.where
+        known = await call_hook("authenticate", hook, visitor, s_max=s_max, **where)
+        if known is None:
+            return self.by_token(visitor)
+        if not isinstance(known, Participant):
+            wrong = TypeError(f"it returned a {type(known).__name__}, not a Participant or None")
+            raise hook_failed("authenticate", wrong, **where)
+        return known

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from syncroom.document.author import publish
 from syncroom.document.culprit import Piece, find_culprit, read_piece, without
 from syncroom.document.host import HostDied, ViewHosts
-from syncroom.document.log import merge
+from syncroom.document.log import EMPTY_UPDATE, merge
+from syncroom.document.state import DocumentState
 from syncroom.errors import (
     Damaged,
     LimitExceeded,
@@ -27,11 +28,12 @@ from syncroom.errors import (
     Unavailable,
 )
 from syncroom.fsck import Fsck
+from syncroom.protocol.update import read_update
 from syncroom.store.base import Record
 from syncroom.store.quarantine import Quarantined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from syncroom.auth.participant import Participant
     from syncroom.document.document import Document
@@ -159,6 +161,27 @@ class Contents:
             raise Malformed("the content is not UTF-8") from None
         return await self._edit(room, path, who, IMPORTED[form], {"content": text, "root": root})
 
+    async def begin(self, content: bytes | str | Mapping[str, Any]) -> bytes | None:
+        """The update of a new document with some content; None if that is empty.
+
+        A text becomes the one named ``content``, an object the root types of its keys. Raises
+        `Malformed`, `LimitExceeded`, and `TypeError` or `ValueError` for what JSON can't hold.
+        """
+        if isinstance(content, bytes):
+            data = content
+        elif isinstance(content, str):
+            data = await self._make("set_text", content)
+        else:
+            data = await self._make("set_json", json.dumps(dict(content), allow_nan=False))
+        if not data:
+            return None
+        allowed = self._limits.document_bytes_max
+        if len(data) > allowed:
+            raise LimitExceeded(f"the document would be larger than {allowed} bytes")
+        if DocumentState().gap(read_update(data, self._limits.value_depth_max)) is not None:
+            raise Malformed("the update builds on changes that a new document does not have")
+        return data
+
     async def delete(self, room: str, path: str) -> None:
         """End a document: its sessions, its history, its bytes; raises `NotFound`."""
         await self._rooms.room(room).delete(path)
@@ -216,6 +239,10 @@ class Contents:
         if not answer.data:
             return Content(False, again.incarnation, 0)
         return await self._publish(again, who, answer.data)
+
+    async def _make(self, op: str, content: str) -> bytes:
+        answer = await self.hosts.call(op, EMPTY_UPDATE, content=content, root=None)
+        return answer.data
 
     async def _open(self, room: str, path: str) -> Document:
         document = await self._rooms.room(room).open(path)

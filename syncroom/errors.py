@@ -11,7 +11,8 @@ Everything that syncroom raises on purpose.
     ├── Disabled          nobody may come into this room at present
     ├── Damaged           stored bytes are not what was written
     ├── Unavailable       not now; trying again later may help
-    └── Misconfigured     a setting or a file beside the server is wrong
+    ├── Misconfigured     a setting or a file beside the server is wrong
+    └── HookFailed        a hook of the program around the server raised something of its own
 
 A message says what was wrong, with which value, and what to do. It never holds a token or the
 content of a document.
@@ -86,3 +87,9 @@ class Misconfigured(SyncroomError):
     """A setting, or a file that the server needs, is wrong."""
 
     code = "misconfigured"
+
+
+class HookFailed(SyncroomError):
+    """A hook raised something of its own; the log has it, under the incident that is named."""
+
+    code = "internal"

@@ -161,6 +161,22 @@ class Limits(BaseModel):
     view_waiting_max: PositiveInt = 64
     """Requests for content that may wait, each with a copy of its document."""
 
+    hook_s_max: PositiveFloat = 10.0
+    """A hook of the program around the server that takes longer is given up: somebody waits for
+    it, a visitor, a document or the end of the server."""
+
+    hooks_at_once_max: PositiveInt = 16
+    """Hooks that run at one time to be told of something; the others wait."""
+
+    hooks_waiting_max: PositiveInt = 10_000
+    """News for hooks that may wait, about 2 KB each: hooks can be slower than what they hear of."""
+
+    change_quiet_s: PositiveFloat = 2.0
+    """A change is told when nothing more was changed for so long: people type in bursts."""
+
+    change_wait_s_max: PositiveFloat = 10.0
+    """And at the latest so long after the first change that was not told yet."""
+
     commit_pause_s: float = 0.004
     """Under load, commits start at least so far apart; a lone update is committed at once."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -24,6 +25,13 @@ _PLAIN = re.compile(r"[\w.:/@*+-]+").fullmatch
 def about(**fields: object) -> dict[str, object]:
     """What a line is about: ``log.info("joined", extra=about(room="demo", path="notes"))``."""
     return {"about": fields}
+
+
+def log_incident(log: logging.Logger, what: str, error: BaseException, **fields: object) -> str:
+    """Log a fault in full, and return the id under which it stands there: that is for anybody."""
+    incident = secrets.token_hex(4)
+    log.error("incident %s: %s", incident, what, exc_info=error, extra=about(**fields))
+    return incident
 
 
 def log_to_stderr(level: str, form: LogFormat) -> None:

@@ -35,15 +35,13 @@ if TYPE_CHECKING:
     from syncroom.document.document import Keep
     from syncroom.document.peer import Peer
     from syncroom.errors import SyncroomError
+    from syncroom.hook_runner import HookRunner
     from syncroom.limits import Limits
     from syncroom.metrics import Metrics
     from syncroom.store.base import Refusal, Store, StoredDocument
 
     Equip = Callable[["Room"], Registry]
     """Makes the APIs of a room."""
-
-    InitialContent = Callable[[str, str], bytes | None]
-    """For a room and a path, the update that a new document begins with, or None."""
 
 _log = logging.getLogger("syncroom.room")
 
@@ -64,7 +62,7 @@ class Room:
         metrics: Metrics,
         *,
         equip: Equip,
-        initial_content: InitialContent,
+        hooks: HookRunner,
         on_idle: Callable[[Room], None],
     ) -> None:
         self.name = name
@@ -75,7 +73,7 @@ class Room:
         self.metrics = metrics
         self._store = store
         self.limits = limits
-        self._initial_content = initial_content
+        self._hooks = hooks
         self._on_idle = on_idle
         self._loop = asyncio.get_running_loop()
         self._loads: dict[str, asyncio.Task[Document]] = {}
@@ -101,7 +99,8 @@ class Room:
     def load(self, path: str) -> asyncio.Task[Document]:
         """Read the document at a path that `find` did not find.
 
-        However many ask, it is read once. The task raises `Damaged`, `Unavailable`.
+        However many ask, it is read once. The task raises `Damaged`, `Unavailable`, and what the
+        hook ``on_load`` does.
         """
         if path not in self._loads:
             self._loads[path] = self._loop.create_task(self._load(path))
@@ -160,11 +159,13 @@ class Room:
         """Take in a participant that calls tools; raises `Unavailable` where the room is full."""
         self._count_in()
         self.participants.enter(member)
+        self._hooks.joined(self.name, "", member.participant)
 
     def exit(self, member: Caller) -> None:
         """Let such a participant go, with all that it has here."""
         self._count_out()
         self.participants.exit(member)
+        self._hooks.left(self.name, "", member.participant)
         self.apis.leave(member)
         self._rest()
 
@@ -182,10 +183,12 @@ class Room:
     def seat(self, document: Document, peer: Peer) -> None:
         """Let a participant that is counted already hear of a document."""
         document.join(peer)
+        self._hooks.joined(self.name, document.path, peer.participant)
 
     def unseat(self, document: Document, peer: Peer) -> None:
         """The end of that."""
         document.leave(peer)
+        self._hooks.left(self.name, document.path, peer.participant)
         if not document.peers:
             self._unload_later(document)
 
@@ -214,7 +217,7 @@ class Room:
         is_new = stored is None
         if is_new:
             await self._check_documents()
-            initial = self._initial_content(self.name, path)
+            initial = await self._hooks.initial_content(self.name, path)
             if initial is not None:
                 record = Record(now_ms(), "", (), (initial,))
                 incarnation = secrets.token_hex(16)
@@ -241,6 +244,7 @@ class Room:
             self._dismiss(document, NotFound(f"the document {path!r} was deleted"))
         if not await self._store.delete(self.name, path):
             raise NotFound(f"there is no document {path!r}")
+        self._hooks.forget(self.name, path)
         if self._document_count is not None:
             self._document_count -= 1
         _log.info("deleted a document", extra=about(room=self.name, path=path))
@@ -291,7 +295,7 @@ class Room:
         document = Document(
             path,
             incarnation,
-            keep=keep,
+            keep=self._hooks.watched(self.name, path, keep),
             limits=self.limits,
             metrics=self.metrics,
             loop=self._loop,

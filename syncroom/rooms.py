@@ -11,6 +11,8 @@ from syncroom.apis.registry import Registry
 from syncroom.catalogue import Catalogue
 from syncroom.document.compactor import Compactor
 from syncroom.errors import Disabled, Misconfigured, NotFound, SyncroomError, Unavailable
+from syncroom.hook_runner import HookRunner
+from syncroom.hooks import Hooks
 from syncroom.metrics import Metrics
 from syncroom.room import Room
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from syncroom.apis.base import Caller
     from syncroom.document.document import Document
     from syncroom.limits import Limits
-    from syncroom.room import Equip, InitialContent
+    from syncroom.room import Equip
     from syncroom.store.base import DocumentInfo, Refusal, RoomInfo, Store
 
 
@@ -35,19 +37,13 @@ async def _dial_nobody(caller: Caller, request: CallAgent) -> None:
     raise Misconfigured("agents elsewhere can't be called here")
 
 
-def no_content(room: str, path: str) -> bytes | None:
-    """New documents begin empty."""
-    return None
-
-
 class Rooms:
     """The rooms that one process owns.
 
     Args:
         store: where their documents are kept, open.
         limits: the bounds of the server.
-        initial_content: for a room and a path, the Yjs update that a document begins with when
-            it is opened for the first time ever, or None.
+        hooks: what the program around the server takes part in; None for nothing.
         equip: makes the APIs of a room.
     """
 
@@ -55,14 +51,14 @@ class Rooms:
         self,
         store: Store,
         limits: Limits,
-        initial_content: InitialContent = no_content,
+        hooks: HookRunner | None = None,
         *,
         equip: Equip = talk_only,
     ) -> None:
         self.limits = limits
         self.metrics = Metrics()
         self._store = store
-        self._initial_content = initial_content
+        self._hooks = hooks or HookRunner(Hooks(), limits)
         self.catalogue = Catalogue(store, limits)
         self.on_dismissal: Callable[[str, SyncroomError], None] | None = None
         """Called with the name of a room that everybody has to leave, and why."""
@@ -113,7 +109,7 @@ class Rooms:
                 self.limits,
                 self.metrics,
                 equip=self._equip,
-                initial_content=self._initial_content,
+                hooks=self._hooks,
                 on_idle=self._forget,
             )
             self._rooms[name].on_growth = self.compactor.want

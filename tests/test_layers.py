@@ -21,10 +21,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"store"}),
     frozenset({"document", "apis"}),
     frozenset(
-        {
-            *("admission", "room", "rooms", "equipment", "webhooks", "catalogue"),
-            *("contents", "mesh_documents", "fsck"),
-        }
+        {"admission", "catalogue", "contents", "equipment", "fsck"}
+        | {"hook_runner", "hooks", "mesh_documents", "room", "rooms", "webhooks"}
     ),
     frozenset({"sessions"}),
     frozenset({"settings"}),

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from syncroom.auth.paths import PARTICIPANTS_PATH
+from syncroom.contents import Contents
 from syncroom.document.maps import MapDocument
 from syncroom.errors import Damaged, NotFound, Unavailable
+from syncroom.hook_runner import HookRunner
+from syncroom.hooks import Hooks
 from syncroom.limits import Limits
 from syncroom.metrics import Metrics
 from syncroom.room import Room
-from syncroom.rooms import talk_only
+from syncroom.rooms import Rooms, talk_only
 from syncroom.store.base import Record, StoredDocument
 from syncroom.store.memory import MemoryStore
+from syncroom.store.quarantine import Quarantine
 from tests.document.fakes import WIRE, FakePeer, OpenDocuments
 from tests.protocol import craft
 from tests.support import wire
@@ -89,13 +93,16 @@ class Scene:
 async def _scene(initial: bytes | None = None, idle_s: float = 0.001) -> Scene:
     store, idle = GatedStore(), []  # type: tuple[GatedStore, list[Room]]
     await store.open()
+    limits = Limits(idle_document_s=idle_s)
+    hooks = HookRunner(Hooks(on_load=lambda _room, _path: initial), limits)
+    hooks.contents = Contents(Rooms(store, limits), store, Quarantine(None))
     room = Room(
         "demo",
         store,
-        Limits(idle_document_s=idle_s),
+        limits,
         Metrics(),
         equip=talk_only,
-        initial_content=lambda _room, _path: initial,
+        hooks=hooks,
         on_idle=idle.append,
     )
     return Scene(store, room, idle)

@@ -9,7 +9,7 @@ import pytest
 
 from syncroom.errors import Unavailable
 from syncroom.limits import Limits
-from syncroom.rooms import Rooms, no_content
+from syncroom.rooms import Rooms
 from syncroom.store.base import Record
 from syncroom.store.memory import MemoryStore
 from tests.document.fakes import FakePeer, OpenDocuments
@@ -111,10 +111,6 @@ async def test_an_idle_room_is_forgotten_and_made_anew() -> None:
     await documents.without("notes")
 
     assert rooms.room("demo") is not room
-
-
-def test_new_documents_begin_empty() -> None:
-    assert no_content("demo", "notes") is None
 
 
 class WatchedStore(MemoryStore):

@@ -51,9 +51,10 @@ class Participant:
     id: str
     """The same whenever a token with the same project, name and role comes."""
     name: str
-    role: str
-    scope: ApiScope | None
-    expires_at: float | None
+    role: str = "user"
+    scope: ApiScope | None = None
+    """What it may do; None: nothing but to be there."""
+    expires_at: float | None = None
     """When the participant has to be gone, leeway included; None lets it stay."""
     key_id: str | None = None
     """The API key that the token names."""

@@ -14,6 +14,7 @@ from syncroom.auth.scopes import ApiScope
 from syncroom.auth.sync_grant import SyncGrant, SyncPathGrant
 from syncroom.auth.token import ParticipantToken
 from syncroom.cli.welcome import DEMO_PATH, DEMO_ROOM, demo_content
+from syncroom.hooks import Hooks
 from syncroom.logs import LogFormat, log_to_stderr
 from syncroom.server.serve import run
 from syncroom.settings import LogLevel, load_settings
@@ -118,7 +119,7 @@ def demo(
         typer.echo(f"Ben may only read:  {_link(url, key, 'Ben', scope)}")
         typer.echo("\nOpen Ann's link in two windows and type in both. Ctrl-C stops the server.")
 
-    run(settings, announce=announce, initial_content=demo_content)
+    run(settings, announce=announce, hooks=Hooks(on_load=demo_content))
 
 
 def _announce(url: str) -> None:

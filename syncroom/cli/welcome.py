@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pycrdt import Doc, Text
-
 DEMO_ROOM = "demo"
 
 DEMO_PATH = "welcome.md"
@@ -24,10 +20,6 @@ Any editor with a y-websocket provider can open it too.
 """
 
 
-def demo_content(room: str, path: str) -> bytes | None:
+def demo_content(room: str, path: str) -> str | None:
     """What new documents of the demo begin with."""
-    if (room, path) != (DEMO_ROOM, DEMO_PATH):
-        return None
-    doc: Doc[Any] = Doc()
-    doc["content"] = Text(_TEXT)
-    return doc.get_update()
+    return _TEXT if (room, path) == (DEMO_ROOM, DEMO_PATH) else None

@@ -27,6 +27,11 @@ def subprotocols(headers: Headers) -> list[str]:
     return [each.strip() for each in offered.split(",")]
 
 
+def accepted_subprotocol(offered: Iterable[str]) -> str | None:
+    """Browsers want the subprotocol back that they offered: here, the one that is the token."""
+    return next((each for each in offered if is_token(each)), None)
+
+
 def token_of(authorization: str | None, query: str, subprotocols: Iterable[str]) -> str | None:
     """The token of a request, or None. The header wins over the query, and that over the rest."""
     if authorization is not None:

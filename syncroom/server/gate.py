@@ -8,12 +8,10 @@ import asyncio
 import logging
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from syncroom.errors import Denied, Disabled, NotFound, SyncroomError, Unauthenticated, Unavailable
 from syncroom.logs import about
 from syncroom.server.address import network_of
-from syncroom.server.credentials import visitor_of
 from syncroom.server.offences import Offences
 from syncroom.server.urls import room_url
 from syncroom.sessions import yjs
@@ -23,17 +21,19 @@ from syncroom.sessions.meshagent import MeshAgentSession
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.datastructures import Headers
-
     from syncroom.admission import Admission
     from syncroom.auth.participant import Participant
     from syncroom.auth.visitor import Visitor
     from syncroom.rooms import Rooms
     from syncroom.server.address import TrustedProxies
+    from syncroom.server.arrival import Arrival
     from syncroom.server.seated import SeatedConnection
     from syncroom.sessions.connection import Session
 
     Seat = Callable[[SeatedConnection], None]
+
+DRAIN_S = 10
+"""A server that ends waits so long for the disk and for its clients."""
 
 _log = logging.getLogger("syncroom.server")
 
@@ -82,45 +82,59 @@ class Gate:
         self.admission = admission
         self._loop = asyncio.get_running_loop()
         rooms.on_dismissal = self._dismiss_room
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
         self._draining: asyncio.Task[None] | None = None
         self._tick_later()
 
-    def find(self, target: str, headers: Headers, address: str) -> Seat:
-        """What seats a connection once its handshake is done.
-
-        Args:
-            target: what it asked for, path and query as they stand in a request.
-            headers: the headers of that request.
-            address: where it is.
+    def find(self, arrival: Arrival) -> Seat:
+        """What seats a connection once its handshake is done, by its token.
 
         Raises what it is refused for before that: `NotFound` where there is no endpoint, and for
         participants that read HTTP statuses `Unauthenticated`, `Denied`, `Disabled`, `Unavailable`.
         """
-        raw_path, _, query = target.partition("?")
-        endpoint, slash, rest = raw_path.lstrip("/").partition("/")
-        room, _, path = rest.partition("/")
-        visitor = visitor_of(_decode(room), _decode(path), query, headers, address)
-        if endpoint == "yjs" and slash:
-            return partial(self._seat_editor, visitor)
-        if endpoint != "rooms" or path:
-            raise NotFound("there is no WebSocket endpoint at this path")
-        participant = self.admission.admit(visitor)
-        self.rooms.check(visitor.room)
-        # It is told to nobody but who says so, whether a proxy that is trusted or not.
-        is_secure = headers.get("x-forwarded-proto") == "https"
-        url = room_url(self.public_url, headers.get("host", ""), is_secure, visitor.room)
-        return partial(self._seat_member, visitor, participant, url)
-
-    def _seat_editor(self, visitor: Visitor, connection: SeatedConnection) -> None:
-        self.connections.add(connection)
+        visitor = arrival.visitor
         try:
-            self._seat(connection)
-            participant = self.admission.admit(visitor)
+            return self._offer(arrival, self.admission.by_token(visitor))
+        except (Unauthenticated, Denied) as error:
+            return self._offer(arrival, error)
+
+    async def ask(self, arrival: Arrival) -> Seat:
+        """The same, where a hook is asked first; raises `HookFailed` too."""
+        try:
+            who: Participant | SyncroomError = await self.admission.admit(arrival.visitor)
+        except SyncroomError as error:
+            who = error
+        return self._offer(arrival, who)
+
+    def _offer(self, arrival: Arrival, who: Participant | SyncroomError) -> Seat:
+        """A seat for whoever came, or for a client that is told after its handshake why not."""
+        visitor = arrival.visitor
+        if self._draining is not None:
+            raise Unavailable("the server restarts")
+        if arrival.endpoint == "yjs" and visitor.room:
+            return partial(self._seat_editor, visitor, who)
+        if arrival.endpoint != "rooms" or visitor.path or not visitor.room:
+            raise NotFound("there is no WebSocket endpoint at this path")
+        if isinstance(who, SyncroomError):
+            raise who
+        self.rooms.check(visitor.room)
+        url = room_url(self.public_url, arrival.host, arrival.is_secure, visitor.room)
+        return partial(self._seat_member, visitor, who, url)
+
+    def _seat_editor(
+        self, visitor: Visitor, who: Participant | SyncroomError, connection: SeatedConnection
+    ) -> None:
+        self._seat(connection)
+        try:
+            self._count(connection)
+            if isinstance(who, SyncroomError):
+                raise who
             self.rooms.check(visitor.room)
         except SyncroomError as error:
             yjs.refuse(connection, error, visitor.where)
         else:
-            yjs.connect(connection, visitor, participant, self.rooms)
+            yjs.connect(connection, visitor, who, self.rooms)
 
     def _seat_member(
         self,
@@ -129,9 +143,9 @@ class Gate:
         url: str,
         connection: SeatedConnection,
     ) -> None:
-        self.connections.add(connection)
+        self._seat(connection)
         try:
-            self._seat(connection)
+            self._count(connection)
             MeshAgentSession(connection, self.rooms.room(visitor.room), participant, url)
         except SyncroomError as error:
             connection.close(close_code(error), str(error))
@@ -154,7 +168,18 @@ class Gate:
     def _dismiss_room(self, name: str, why: SyncroomError) -> None:
         self.dismiss(lambda session: session.room_name == name, why)
 
+    def forget(self, connection: SeatedConnection) -> None:
+        """Let go of a connection that is lost."""
+        self.connections.discard(connection)
+        self.refused.discard(connection)
+        if not self.connections:
+            self._is_empty.set()
+
     def _seat(self, connection: SeatedConnection) -> None:
+        self.connections.add(connection)
+        self._is_empty.clear()
+
+    def _count(self, connection: SeatedConnection) -> None:
         network = network_of(connection.address)
         count = self._networks.get(network, 0)
         allowed = self.limits.address_connections_max
@@ -168,7 +193,20 @@ class Gate:
     def drain(self) -> None:
         """Put everything that arrived on disk, then close every connection."""
         if self._draining is None:
+            self._drain_ends = self._loop.time() + DRAIN_S
             self._draining = self._loop.create_task(self._drain())
+
+    async def close(self) -> None:
+        """Drain, and return when every connection has ended, at the latest after `DRAIN_S`."""
+        self.drain()
+        assert self._draining is not None
+        try:
+            async with asyncio.timeout_at(self._drain_ends):
+                await asyncio.shield(self._draining)
+                await self._is_empty.wait()
+        except TimeoutError:
+            _log.error("drain not ended", extra=about(connections=len(self.connections)))
+        self._ticking.cancel()
 
     async def _drain(self) -> None:
         began = self._loop.time()
@@ -185,14 +223,9 @@ class Gate:
         _log.info("drain ended", extra=about(seconds=round(self._loop.time() - began, 3)))
 
     def _tick_later(self) -> None:
-        self._loop.call_later(self.limits.keepalive_s, self._tick)
+        self._ticking = self._loop.call_later(self.limits.keepalive_s, self._tick)
 
     def _tick(self) -> None:
         for connection in list(self.connections):
             connection.tick()
         self._tick_later()
-
-
-def _decode(part: str) -> str:
-    """A part of a URL as text; bytes that are none stay visible, and no path may hold them."""
-    return unquote(part, errors="surrogateescape")

@@ -43,6 +43,10 @@ class KeyWatch:
             why = Unauthenticated("the API key that signed the token was revoked")
             self._gate.dismiss(lambda session: session.participant.key_id in ended, why)
 
+    def close(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+
     def _read(self) -> set[str]:
         """The ids of keys that were accepted, and are not any more."""
         try:

@@ -20,9 +20,13 @@ class LoopWatch:
         self._lag = lag
         self._sleep()
 
+    def close(self) -> None:
+        """Wake up no more."""
+        self._timer.cancel()
+
     def _sleep(self) -> None:
         self._due = self._loop.time() + _EVERY_S
-        self._loop.call_at(self._due, self._wake)
+        self._timer = self._loop.call_at(self._due, self._wake)
 
     def _wake(self) -> None:
         self._lag.observe(max(0.0, self._loop.time() - self._due))

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from syncroom.server.gate import Gate
     from syncroom.sessions.connection import Session
 
+CLOSE_S = 2.0
+"""A client that does not answer a close frame in that time is cut off."""
+
 
 class SeatedConnection(ABC):
     """One WebSocket that the gate knows; to its session it is the `Connection`."""
@@ -92,8 +95,7 @@ class SeatedConnection(ABC):
         self._leave()
         if self._timer is not None:
             self._timer.cancel()
-        self._gate.connections.discard(self)
-        self._gate.refused.discard(self)
+        self._gate.forget(self)
         self._gate.metrics.bytes_in += self.bytes_in
         self.bytes_in = 0
 

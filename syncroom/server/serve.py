@@ -14,82 +14,49 @@ from typing import TYPE_CHECKING
 import uvicorn
 import uvloop
 
-from syncroom.admission import Admission
-from syncroom.contents import Contents
 from syncroom.errors import Misconfigured
-from syncroom.rooms import Rooms, no_content
-from syncroom.server.address import TrustedProxies
-from syncroom.server.app import create_app
-from syncroom.server.gate import Gate
+from syncroom.hooks import Hooks
+from syncroom.server.gate import DRAIN_S
 from syncroom.server.handshake import HttpProtocol
-from syncroom.server.key_watch import KeyWatch
-from syncroom.server.loop_watch import LoopWatch
+from syncroom.server.service import running
 from syncroom.server.websocket import WebSocketProtocol
-from syncroom.store.keys import KeyFile
-from syncroom.store.quarantine import Quarantine
-from syncroom.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from syncroom.room import InitialContent
     from syncroom.settings import Settings
 
-_DRAIN_S = 10
 
-
-def run(
-    settings: Settings,
-    *,
-    announce: Callable[[str], None],
-    initial_content: InitialContent = no_content,
-) -> None:
+def run(settings: Settings, *, announce: Callable[[str], None], hooks: Hooks | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then put everything on disk; raises `Misconfigured`.
 
     Args:
         settings: the settings.
         announce: called with the server's URL once connections are taken.
-        initial_content: what new documents begin with.
+        hooks: what the program around the server decides, gives and hears of.
     """
-    uvloop.run(_serve(settings, announce, initial_content))
+    uvloop.run(_serve(settings, announce, hooks or Hooks()))
 
 
-async def _serve(
-    settings: Settings, announce: Callable[[str], None], initial_content: InitialContent
-) -> None:
+async def _serve(settings: Settings, announce: Callable[[str], None], hooks: Hooks) -> None:
     secret = settings.secret.get_secret_value() if settings.secret is not None else None
-    files = KeyFile(settings.data_dir)
-    keyring = files.keyring(secret)
-    proxies = TrustedProxies(settings.forwarded_allow_ips)
-    store = SqliteStore(settings.data_dir, commit_pause_s=settings.limits.commit_pause_s)
-    await store.open()
-    try:
-        with _listen(settings) as listener:
-            rooms = Rooms(store, settings.limits, initial_content)
-            await rooms.open()
-            contents = Contents(rooms, store, Quarantine(settings.data_dir))
-            gate = Gate(rooms, Admission(keyring), proxies, settings.public_url)
-            KeyWatch(files, gate)
-            LoopWatch(asyncio.get_running_loop(), rooms.metrics.loop_lag)
+    limits, proxies, url = settings.limits, settings.forwarded_allow_ips, settings.public_url
+    given = settings.data_dir, secret, limits, hooks
+    with _listen(settings) as listener:
+        async with running(*given, proxies=proxies, public_url=url) as service:
             config = uvicorn.Config(
-                create_app(gate, contents),
-                http=partial(HttpProtocol, settings.limits),  # type: ignore[arg-type]
-                ws=partial(WebSocketProtocol, gate),  # type: ignore[arg-type]
-                forwarded_allow_ips=settings.forwarded_allow_ips,
+                service.app,
+                http=partial(HttpProtocol, limits),  # type: ignore[arg-type]
+                ws=partial(WebSocketProtocol, service.gate),  # type: ignore[arg-type]
+                forwarded_allow_ips=proxies,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                backlog=settings.limits.backlog,
-                timeout_graceful_shutdown=_DRAIN_S,
+                backlog=limits.backlog,
+                timeout_graceful_shutdown=DRAIN_S,
             )
-            try:
-                await _Server(config, partial(announce, _url(listener))).serve(sockets=[listener])
-            finally:
-                await contents.close()
-                await rooms.close()
-    finally:
-        await store.close()
+            await _Server(config, partial(announce, _url(listener))).serve(sockets=[listener])
 
 
 class _Server(uvicorn.Server):

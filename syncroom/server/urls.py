@@ -10,7 +10,8 @@ def room_url(public_url: str | None, host: str, is_secure: bool, room: str) -> s
 
     Args:
         public_url: the server's own URL as clients know it, if it was set; it decides.
-        host: the ``Host`` header of the request that is answered.
+        host: the ``Host`` header of the request that is answered, and the path that the server is
+            mounted at.
         is_secure: whether that request came by TLS, to this server or to a proxy that is trusted.
         room: the name of the room.
     """

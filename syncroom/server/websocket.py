@@ -15,30 +15,29 @@ from typing import TYPE_CHECKING, Any, cast
 
 from starlette.datastructures import Headers
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
+from websockets.typing import Subprotocol
 
 from syncroom.errors import SyncroomError
-from syncroom.server.credentials import is_token
+from syncroom.server.arrival import read_arrival
+from syncroom.server.credentials import accepted_subprotocol
 from syncroom.server.gate import status_of
-from syncroom.server.seated import SeatedConnection
+from syncroom.server.seated import CLOSE_S, SeatedConnection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from uvicorn.config import Config
     from uvicorn.server import ServerState
-    from websockets.typing import Subprotocol
 
-    from syncroom.server.gate import Gate
+    from syncroom.server.arrival import Arrival
+    from syncroom.server.gate import Gate, Seat
 
 _core_log = logging.getLogger("syncroom.server.websocket.core")
 _core_log.setLevel(logging.WARNING)  # below that it writes headers and frames: tokens, content
-
-_CLOSE_S = 2.0
-"""A client that does not answer a close frame in that time is cut off."""
 
 _TICKS_SILENT_MAX = 2
 """Whole intervals between pings without a byte, after which a client counts as gone."""
@@ -75,6 +74,8 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
         """The beginning of a message that comes in fragments."""
         self._ticks_silent = 0
         self._stall: asyncio.TimerHandle | None = None
+        self._asking: asyncio.Task[None] | None = None
+        """While a hook is asked who it is."""
 
     # What asyncio and uvicorn call
 
@@ -90,6 +91,8 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
         self._forget()
         if self._stall is not None:
             self._stall.cancel()
+        if self._asking is not None:
+            self._asking.cancel()
         self._server_connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
@@ -185,7 +188,7 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
             return
         self._core.send_close(code, reason.encode()[:120].decode(errors="ignore"))
         self.write(b"".join(self._core.data_to_send()))
-        self._again(_CLOSE_S, self._transport.abort)
+        self._again(CLOSE_S, self._transport.abort)
         self._transport.resume_reading()
         self._feed_rest()
 
@@ -226,19 +229,45 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
     def _shake_hands(self, request: Request) -> None:
         forwarded = request.headers.get_all("X-Forwarded-For")
         self.address = self._gate.proxies.client(self.address, forwarded)
+        headers = _headers(request)
+        # It is told to nobody but who says so, whether a proxy that is trusted or not.
+        is_secure = headers.get("x-forwarded-proto") == "https"
+        arrival = read_arrival(request.path, headers, self.address, is_secure=is_secure)
+        if not self._gate.admission.is_by_token:
+            self.hold()
+            self._asking = self._loop.create_task(self._ask(request, arrival))
+            return
         try:
-            seat = self._gate.find(request.path, _headers(request), self.address)
+            seat = self._gate.find(arrival)
         except SyncroomError as error:
-            self._gate.metrics.refuse_connection(status_of(error))
-            response = self._core.reject(status_of(error), f"{error}\n")
+            self._reject(error)
         else:
-            response = self._core.accept(request)
-        self._core.send_response(response)
-        self.write(b"".join(self._core.data_to_send()))
+            self._accept(request, seat)
+
+    async def _ask(self, request: Request, arrival: Arrival) -> None:
+        """Shake hands when a hook has said with whom."""
+        try:
+            seat = await self._gate.ask(arrival)
+        except SyncroomError as error:
+            self._reject(error)
+        else:
+            self._accept(request, seat)
+        self.release()
+
+    def _accept(self, request: Request, seat: Seat) -> None:
+        self._respond(self._core.accept(request))
         if self._core.state is State.OPEN:
             self.is_open = True
             seat(self)
-        else:
+
+    def _reject(self, error: SyncroomError) -> None:
+        self._gate.metrics.refuse_connection(status_of(error))
+        self._respond(self._core.reject(status_of(error), f"{error}\n"))
+
+    def _respond(self, response: Response) -> None:
+        self._core.send_response(response)
+        self.write(b"".join(self._core.data_to_send()))
+        if self._core.state is not State.OPEN:
             self._transport.close()
 
     def _take_frame(self, frame: Frame) -> None:
@@ -270,5 +299,5 @@ def _headers(request: Request) -> Headers:
 
 
 def _select_subprotocol(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """Browsers want the subprotocol back that they offered: here, the one that is the token."""
-    return next((each for each in offered if is_token(each)), None)
+    chosen = accepted_subprotocol(offered)
+    return None if chosen is None else Subprotocol(chosen)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -19,7 +18,7 @@ from syncroom.errors import (
     Unauthenticated,
     Unavailable,
 )
-from syncroom.logs import about
+from syncroom.logs import log_incident
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,8 +132,7 @@ class Connection(Protocol):
 
 def close_by_fault(connection: Connection, error: BaseException, who: dict[str, str]) -> None:
     """Close after a fault of our own, under an id that stands in the log beside the details."""
-    incident = secrets.token_hex(4)
-    _log.error("incident %s", incident, exc_info=error, extra=about(**who))
+    incident = log_incident(_log, "a session failed", error, **who)
     connection.close(CLOSE_INTERNAL, f"internal error, incident {incident}")
 
 

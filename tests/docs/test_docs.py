@@ -179,7 +179,7 @@ def test_every_default_of_token_create_is_right() -> None:
 async def test_every_http_path_has_its_row() -> None:
     store = MemoryStore()
     rooms = Rooms(store, Limits())
-    gate = Gate(rooms, Admission(Keyring("x" * 32)), TrustedProxies("127.0.0.1"))
+    gate = Gate(rooms, Admission(Keyring("x" * 32), Limits()), TrustedProxies("127.0.0.1"))
     application = create_app(gate, Contents(rooms, store, Quarantine(None)))
     for route in application.routes:
         path = getattr(route, "path", "")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from websockets.frames import Frame, Opcode
 
+from syncroom.admission import Admission
+from syncroom.auth.keys import Keyring
 from syncroom.auth.participant import Participant
 from syncroom.errors import NotFound
 from syncroom.limits import Limits
@@ -20,9 +22,8 @@ from syncroom.server.websocket import WebSocketProtocol
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from starlette.datastructures import Headers
-
     from syncroom.errors import SyncroomError
+    from syncroom.server.arrival import Arrival
     from syncroom.server.gate import Gate, Seat
 
 MASK = b"\x11\x22\x33\x44"
@@ -112,22 +113,27 @@ class RecordingGate:
         self.proxies = TrustedProxies("")
         self.connections: set[WebSocketProtocol] = set()
         self.refused: set[WebSocketProtocol] = set()
-        self.targets: list[str] = []
+        self.arrivals: list[Arrival] = []
+        self.admission = Admission(Keyring("x" * 32), limits)
         self.left: set[WebSocketProtocol] = set()
         self.drains = 0
 
-    def find(self, target: str, headers: Headers, address: str) -> Seat:
-        if not target.startswith("/known"):
+    def find(self, arrival: Arrival) -> Seat:
+        if arrival.endpoint != "known":
             raise NotFound("there is no such endpoint")
-        return partial(self._seat, target)
+        return partial(self._seat, arrival)
 
-    def _seat(self, target: str, connection: WebSocketProtocol) -> None:
-        self.targets.append(target)
+    def _seat(self, arrival: Arrival, connection: WebSocketProtocol) -> None:
+        self.arrivals.append(arrival)
         self.connections.add(connection)
         connection.session = RecordingSession(connection)
 
     def leave(self, connection: WebSocketProtocol) -> None:
         self.left.add(connection)
+
+    def forget(self, connection: WebSocketProtocol) -> None:
+        self.connections.discard(connection)
+        self.refused.discard(connection)
 
     def drain(self) -> None:
         self.drains += 1

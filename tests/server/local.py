@@ -55,7 +55,7 @@ class Local:
         self.rooms = Rooms(self.store, limits)
         self.keyring = Keyring(SECRET, {})
         self.contents = Contents(self.rooms, self.store, Quarantine(None))
-        self.gate = Gate(self.rooms, Admission(self.keyring), TrustedProxies("127.0.0.1"))
+        self.gate = Gate(self.rooms, Admission(self.keyring, limits), TrustedProxies("127.0.0.1"))
         self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen()

@@ -285,7 +285,9 @@ async def test_a_handshake_is_accepted_at_a_known_path() -> None:
     wired.shake_hands("/known/room?token=x")
 
     assert wired.answer.startswith(b"HTTP/1.1 101 ")
-    assert wired.gate.targets == ["/known/room?token=x"]
+    (arrival,) = wired.gate.arrivals
+    assert (arrival.visitor.room, arrival.visitor.token) == ("room", "x")
+    assert (arrival.host, arrival.is_secure) == ("localhost", False)
     assert b"Sec-WebSocket-Extensions" not in wired.answer
 
 
@@ -344,7 +346,7 @@ async def test_a_handshake_that_is_none_is_refused(request_bytes: bytes) -> None
 
     wired.feed(request_bytes)
 
-    assert wired.gate.targets == []
+    assert wired.gate.arrivals == []
     assert wired.transport.end == "closed"
 
 

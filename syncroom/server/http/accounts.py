@@ -106,7 +106,7 @@ class Accounts:
             role = "agent" if who.email is None else "user"
             token = NewToken(email=who.email, room_name=room, role=role)
             jwt = self._mint(token, asker.key)
-        host = request.headers.get("host", "")
+        host = request.headers.get("host", "") + request.scope.get("root_path", "")
         is_secure = request.url.scheme in ("https", "wss")
         return JSONResponse(
             {

@@ -93,7 +93,7 @@ async def admit_request(request: Request, rooms: Rooms, admission: Admission) ->
     room, path = request.path_params["room"], request.path_params.get("path", "")
     address = request.client.host if request.client is not None else ""
     visitor = visitor_of(room, path, request.url.query, request.headers, address)
-    participant = admission.admit(visitor)
+    participant = await admission.admit(visitor)
     rooms.check(room)
     return participant
 

@@ -1,0 +1,98 @@
+"""All of a server but what listens: rooms and their store, hooks, HTTP, and the gate."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from syncroom.admission import Admission
+from syncroom.contents import Contents
+from syncroom.hook_runner import HookRunner
+from syncroom.rooms import Rooms
+from syncroom.server.address import TrustedProxies
+from syncroom.server.app import create_app
+from syncroom.server.gate import Gate
+from syncroom.server.key_watch import KeyWatch
+from syncroom.server.loop_watch import LoopWatch
+from syncroom.store.keys import KeyFile
+from syncroom.store.quarantine import Quarantine
+from syncroom.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from syncroom.auth.keys import Keyring
+    from syncroom.hooks import Hooks
+    from syncroom.limits import Limits
+    from syncroom.store.base import Store
+
+
+class Service:
+    """The parts of one server, on an open store."""
+
+    def __init__(
+        self,
+        store: Store,
+        quarantine: Quarantine,
+        keyring: Keyring,
+        limits: Limits,
+        hooks: Hooks,
+        proxies: TrustedProxies,
+        public_url: str | None,
+    ) -> None:
+        self._hooks = HookRunner(hooks, limits)
+        self.rooms = Rooms(store, limits, self._hooks)
+        self.contents = Contents(self.rooms, store, quarantine)
+        self._hooks.contents = self.contents
+        self.gate = Gate(self.rooms, Admission(keyring, limits, hooks), proxies, public_url)
+        self.app = create_app(self.gate, self.contents)
+        self._watch = LoopWatch(asyncio.get_running_loop(), self.rooms.metrics.loop_lag)
+
+    async def close(self) -> None:
+        """Put what arrived on disk, end all connections, and tell the hooks what waits."""
+        await self.gate.close()
+        await self._hooks.close()
+        self._watch.close()
+        await self.contents.close()
+        await self.rooms.close()
+
+
+@asynccontextmanager
+async def running(
+    data_dir: Path,
+    secret: str | None,
+    limits: Limits,
+    hooks: Hooks,
+    *,
+    proxies: str = "",
+    public_url: str | None = None,
+) -> AsyncIterator[Service]:
+    """A server on a data folder; raises `Misconfigured`, `Damaged`.
+
+    Args:
+        data_dir: the folder; made if it is not there.
+        secret: what tokens are signed with; None for the folder's own secret.
+        limits: the bounds.
+        hooks: what the program around it takes part in.
+        proxies: whose word on the addresses of clients counts.
+        public_url: where clients reach it; without it, where they sent their request.
+    """
+    files = KeyFile(data_dir)
+    keyring = files.keyring(secret)
+    trusted = TrustedProxies(proxies)
+    store = SqliteStore(data_dir, commit_pause_s=limits.commit_pause_s)
+    await store.open()
+    try:
+        quarantine = Quarantine(data_dir)
+        service = Service(store, quarantine, keyring, limits, hooks, trusted, public_url)
+        watch = KeyWatch(files, service.gate)
+        try:
+            await service.rooms.open()
+            yield service
+        finally:
+            watch.close()
+            await service.close()
+    finally:
+        await store.close()
