@@ -7,7 +7,7 @@ import sys
 import typer
 
 from syncroom import __version__
-from syncroom.cli import doc, serve, token
+from syncroom.cli import doc, keys, rooms, serve, token
 from syncroom.errors import SyncroomError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app.command("serve")(serve.serve)
 app.command("demo")(serve.demo)
 app.add_typer(token.app, name="token")
 app.add_typer(doc.app, name="doc")
+app.add_typer(rooms.app, name="rooms")
+app.add_typer(keys.app, name="keys")
 
 
 @app.command()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from syncroom.cli.doc_source import Remote, at_rest
+from syncroom.cli.options import As, Config, DataDir, Url, print_json
 from syncroom.cli.token_report import printable
 from syncroom.errors import Malformed, Misconfigured
 from syncroom.settings import load_settings
@@ -35,7 +36,6 @@ app = typer.Typer(
 
 Exported = Literal["json", "text", "markdown", "xml", "update", "types"]
 Imported = Literal["json", "text", "markdown", "update", "patch"]
-Output = Literal["text", "json"]
 
 _BY_SUFFIX: dict[str, Imported] = {
     ".json": "json",
@@ -47,23 +47,9 @@ _BY_SUFFIX: dict[str, Imported] = {
 Room = Annotated[str, typer.Argument(help="The room.")]
 DocumentPath = Annotated[str, typer.Argument(metavar="PATH", help="The document's path.")]
 Root = Annotated[str | None, typer.Option(help="The root type, where there are several.")]
-As = Annotated[Output, typer.Option("--output", help="Print text for people or JSON.")]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        help="The data folder of a server that is not running.", show_default="./syncroom-data"
-    ),
-]
-Url = Annotated[
-    str | None,
-    typer.Option(help="A running server, instead of a data folder.", envvar="SYNCROOM_URL"),
-]
 Token = Annotated[
     str | None,
     typer.Option(help="The token for that server.", envvar="SYNCROOM_TOKEN", show_default=False),
-]
-Config = Annotated[
-    Path | None, typer.Option(help="The server's TOML file.", envvar="SYNCROOM_CONFIG")
 ]
 
 
@@ -82,7 +68,7 @@ def list_documents(
         async with _source(data_dir, url, token, config) as source:
             found = await source.list(room)
         if output == "json":
-            _print_json(found)
+            print_json(found)
             return
         for each in found:
             changed = datetime.fromtimestamp(each["changed_ms"] / 1000).astimezone()
@@ -112,7 +98,7 @@ def show(
             content = await source.export(room, path, "json", None)
         kinds, values = json.loads(types.data), json.loads(content.data)
         if output == "json":
-            _print_json(
+            print_json(
                 {
                     "room": room,
                     "path": path,
@@ -211,7 +197,7 @@ def grep(
 
     found = asyncio.run(work())
     if output == "json":
-        _print_json(found)
+        print_json(found)
     else:
         for path, each in found.items():
             if "error" in each:
@@ -274,7 +260,7 @@ def compact(
 
     done = asyncio.run(work())
     if output == "json":
-        _print_json(done)
+        print_json(done)
     raise typer.Exit(1 if any(each["refusal"] for each in done) else 0)
 
 
@@ -304,7 +290,7 @@ def fsck(
 
     documents, findings = asyncio.run(work())
     if output == "json":
-        _print_json({"documents": documents, "findings": findings})
+        print_json({"documents": documents, "findings": findings})
     else:
         typer.echo(f"{documents} documents, {len(findings)} findings")
     raise typer.Exit(1 if findings else 0)
@@ -340,7 +326,3 @@ def _print_findings(findings: list[dict[str, Any]]) -> None:
         where = " ".join(filter(None, [each["room"], each["path"]]))
         number = "" if each["seq"] is None else f" record {each['seq']}"
         typer.echo(printable(f"{each['kind']}: {where}{number}: {each['text']}"))
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import urllib.error
-import urllib.request
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import quote, urlencode
 
 from syncroom.auth.participant import Participant
 from syncroom.auth.paths import is_reserved, normalise
+from syncroom.cli.remote import asking, error_of
 from syncroom.contents import Contents
-from syncroom.errors import Denied, Misconfigured, NotFound, SyncroomError, Unavailable
+from syncroom.errors import Denied, Misconfigured, NotFound, Unavailable
 from syncroom.rooms import Rooms
 from syncroom.store.quarantine import Quarantine
 from syncroom.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from syncroom.limits import Limits
 
 _OPERATOR = Participant("operator", "syncroom doc", "tool", None, None)
 """Who changes documents at rest; whoever may write to the folder may do everything."""
-
-_ANSWER_S_MAX = 120.0
-_KINDS = {kind.code: kind for kind in SyncroomError.__subclasses__()}
 
 
 class Exported(NamedTuple):
@@ -204,7 +200,7 @@ class Remote:
             for line in filter(bytes.strip, answer):
                 told = json.loads(line)
                 if "error" in told:
-                    raise _error(answer.status, line)
+                    raise error_of(answer.status, line)
                 if "path" not in told:
                     return
                 yield {"room": room, **told}
@@ -224,27 +220,11 @@ class Remote:
         with self._open(method, place + (f"?{query}" if query else ""), body, kind) as answer:
             return answer.read(), answer.headers
 
-    @contextmanager
     def _open(
         self, method: str, place: str, body: bytes | None = None, kind: str = ""
-    ) -> Iterator[Any]:
+    ) -> AbstractContextManager[Any]:
         url = f"{self._url}/api/rooms/{place}"
-        if not url.startswith(("http://", "https://")):
-            raise Misconfigured(f"{self._url!r} is no http or https URL")
-        request = urllib.request.Request(url, body, method=method)
-        if self._token is not None:
-            request.add_header("Authorization", f"Bearer {self._token}")
-        if body is not None:
-            request.add_header("Content-Type", f"application/{kind}")
-        try:
-            with urllib.request.urlopen(request, timeout=_ANSWER_S_MAX) as answer:
-                yield answer
-        except urllib.error.HTTPError as error:
-            with error:
-                raise _error(error.code, error.read()) from None
-        except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", error)
-            raise Unavailable(f"{self._url} can't be reached: {reason}") from None
+        return asking(method, url, self._token, body, f"application/{kind}")
 
 
 @asynccontextmanager
@@ -266,11 +246,3 @@ def _named(room: str | None) -> str:
 
 def _place(room: str, path: str) -> str:
     return f"{quote(room, safe='')}/documents/{quote(path)}"
-
-
-def _error(status: int, body: bytes) -> SyncroomError:
-    try:
-        told = json.loads(body)["error"]
-        return _KINDS.get(told["code"], SyncroomError)(told["message"])
-    except (ValueError, KeyError, TypeError):
-        return Unavailable(f"the server answered {status}, which is none of its own answers")

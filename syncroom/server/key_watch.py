@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from syncroom.server.gate import Gate
     from syncroom.store.keys import KeyFile
 
-LOOK_S = 0.5
+LOOK_S = 0.25
 """The file is looked at so often: who holds a revoked key is gone within a second."""
 
 _log = logging.getLogger("syncroom.server.keys")

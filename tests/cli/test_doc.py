@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
-from syncroom.cli import app
-from syncroom.errors import SyncroomError
+from tests.cli.command import Command
 from tests.store.files import tool
 from tests.support.editor import Editor
 from tests.support.raw import joined
@@ -24,34 +21,11 @@ if TYPE_CHECKING:
     from tests.support.server import Server
 
 
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class Doc:
-    """The command with the options that name where the documents are."""
+class Doc(Command):
+    """``syncroom doc`` with the options that name where the documents are."""
 
     def __init__(self, *where: str, **environment: str) -> None:
-        self._where = where
-        unset = {name: None for name in os.environ if name.upper().startswith("SYNCROOM_")}
-        self._environment = unset | environment
-
-    def run(self, *arguments: str, stdin: bytes = b"") -> Ended:
-        command = ["doc", *arguments, *self._where]
-        done = CliRunner().invoke(app, command, input=stdin, env=self._environment)
-        if isinstance(done.exception, SyncroomError):  # as main() does
-            return Ended(2, done.stdout, str(done.exception))
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-        return Ended(done.exit_code, done.stdout, done.stderr)
-
-    def out(self, *arguments: str, stdin: bytes = b"", code: int = 0) -> str:
-        done = self.run(*arguments, stdin=stdin)
-        assert done.returncode == code, done.stderr
-        return done.stdout
+        super().__init__("doc", *where, **environment)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ class RoomList:
             found, total = [room for room in known if room.name > after][: size + 1], len(known)
         rooms = found[:size]
         token = _encode(rooms[-1].name) if len(found) > size else None
-        answer = {"rooms": [_json(room) for room in rooms], "total": total}
+        answer = {"rooms": [room_json(room) for room in rooms], "total": total}
         return JSONResponse(answer | {"continuation_token": token})
 
     async def _create(self, request: Request) -> Response:
@@ -96,10 +96,10 @@ class RoomList:
             if not new.if_not_exists:
                 raise
             room = await self._catalogue.find(new.name)
-        return JSONResponse(_json(room))
+        return JSONResponse(room_json(room))
 
     async def _get(self, request: Request) -> Response:
-        return JSONResponse(_json(await self._named(request)))
+        return JSONResponse(room_json(await self._named(request)))
 
     async def _status(self, request: Request) -> Response:
         room = await self._named(request)
@@ -129,7 +129,7 @@ class RoomList:
             "is_enabled": changed.enabled,
         }
         changes = {name: value for name, value in given.items() if value is not None}
-        return JSONResponse(_json(await self._rooms.change(room.id, changes)))
+        return JSONResponse(room_json(await self._rooms.change(room.id, changes)))
 
     async def _delete(self, request: Request) -> Response:
         asker_of(request, self._keyring).owner()
@@ -153,7 +153,8 @@ class RoomList:
         return known
 
 
-def _json(room: RoomInfo) -> dict[str, Any]:
+def room_json(room: RoomInfo) -> dict[str, Any]:
+    """A room as the SDKs read it."""
     return {
         "id": room.id,
         "name": room.name,

@@ -1,0 +1,31 @@
+"""What several groups of commands have in common: their options, and how they print JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+Output = Literal["text", "json"]
+
+As = Annotated[Output, typer.Option("--output", help="Print text for people or JSON.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="The data folder of a server that is not running.", show_default="./syncroom-data"
+    ),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(help="A running server, instead of a data folder.", envvar="SYNCROOM_URL"),
+]
+Config = Annotated[
+    Path | None, typer.Option(help="The server's TOML file.", envvar="SYNCROOM_CONFIG")
+]
+
+
+def print_json(value: Any) -> None:
+    """Print something for programs."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
