@@ -112,13 +112,12 @@ class HookRunner:
                 await asyncio.wait(late)
 
     def _note(self, place: Place, participant: str) -> None:
-        loop = asyncio.get_running_loop()
+        now = asyncio.get_running_loop().time()
         pending = self._pending.get(place)
         if pending is None:
-            pending = self._pending[place] = _Pending(loop.time())
-            delay = self._limits.change_quiet_s
-            pending.timer = loop.call_later(delay, self._look, place, pending)
-        pending.last = loop.time()
+            pending = self._pending[place] = _Pending(now)
+            self._look(place, pending)
+        pending.last = now
         pending.participants.add(participant)
 
     def _look(self, place: Place, pending: _Pending) -> None:
