@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, Any
 from syncroom.apis.participants import Participants
 from syncroom.auth.paths import is_reserved
 from syncroom.document.document import Document
-from syncroom.document.log import merge
+from syncroom.document.log import EMPTY_UPDATE, merge
 from syncroom.document.maps import MapDocument
 from syncroom.document.mesh_schema import read_schema
 from syncroom.errors import Damaged, LimitExceeded, Malformed, NotFound, Unavailable
 from syncroom.logs import about
-from syncroom.store.base import Record
+from syncroom.protocol import varint
+from syncroom.protocol.update import read_update
+from syncroom.store.base import Item, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
     Equip = Callable[["Room"], Registry]
     """Makes the APIs of a room."""
+
+_ENDED = "deleted:"
+"""What the store keeps for a path whose document was deleted stands under this and the path."""
 
 _log = logging.getLogger("syncroom.room")
 
@@ -226,6 +231,7 @@ class Room:
         document = self._document(path, incarnation)
         if stored is not None:
             await self._loop.run_in_executor(None, self._restore, document, stored)
+        document.ended = await self._ended(path)
         document.set_failure(self._store.failure)
         self.documents[path] = document
         if is_new and self._document_count is not None:
@@ -242,12 +248,35 @@ class Room:
         if document is not None:
             document.flush()
             self._dismiss(document, NotFound(f"the document {path!r} was deleted"))
+        await self._note_end(path)
         if not await self._store.delete(self.name, path):
             raise NotFound(f"there is no document {path!r}")
         self._hooks.forget(self.name, path)
         if self._document_count is not None:
             self._document_count -= 1
         _log.info("deleted a document", extra=about(room=self.name, path=path))
+
+    async def _note_end(self, path: str) -> None:
+        """Keep who wrote in a document, before it is deleted: they may come back with it."""
+        try:
+            stored = await self._store.load(self.name, path)
+        except Damaged as error:
+            _log.warning("deleted unread: %s", error, extra=about(room=self.name, path=path))
+            return
+        if stored is not None:
+            clients = await self._ended(path) | await asyncio.to_thread(self._writers, stored)
+            item = Item("", 0, b"".join(map(varint.encode, sorted(clients))))
+            await self._store.change_items(self.name, _ENDED + path, [item])
+
+    async def _ended(self, path: str) -> frozenset[int]:
+        """The client ids that wrote in documents of a path that were deleted."""
+        items = await self._store.items(self.name, _ENDED + path)
+        return frozenset(varint.decode_all(items[0].value)) if items else frozenset()
+
+    def _writers(self, stored: StoredDocument) -> frozenset[int]:
+        base = read_update(stored.base or EMPTY_UPDATE, self.limits.value_depth_max)
+        clients = [client for record in stored.records for client in record.clients]
+        return frozenset(clients).union(section.client for section in base.sections)
 
     def _dismiss(self, document: Document, error: SyncroomError) -> None:
         del self.documents[document.path]

@@ -100,6 +100,8 @@ class Document:
         self.peers: set[Peer] = set()
         self.unsaved = 0
         """Records on their way to the disk."""
+        self.ended: frozenset[int] = frozenset()
+        """The client ids that wrote in documents of this path that were deleted."""
         self.stored_bytes = 0
         """The sum of its updates as they are stored."""
         self.growth = Growth(limits)
@@ -175,6 +177,11 @@ class Document:
         """Whether somebody with that state vector holds what the document does not."""
         clocks = self._state.clocks
         return any(clock > clocks.get(client, 0) for client, clock in vector.items())
+
+    def is_of_deleted(self, vector: dict[int, int]) -> bool:
+        """Whether somebody with that state vector holds a document that was deleted here."""
+        ended = self.ended.difference(self._state.clocks)
+        return any(clock and client in ended for client, clock in vector.items())
 
     def answer(self, wire: Wire, vector: bytes) -> bytes:
         """What somebody lacks who holds what a vetted state vector says, ready to be sent."""

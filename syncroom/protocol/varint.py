@@ -50,6 +50,16 @@ def decode(data: bytes, at: int) -> tuple[int, int]:
     return number, at
 
 
+def decode_all(data: bytes) -> tuple[int, ...]:
+    """The numbers that some bytes are, one after the other; raises `Malformed`."""
+    numbers = []
+    at = 0
+    while at < len(data):
+        number, at = decode(data, at)
+        numbers.append(number)
+    return tuple(numbers)
+
+
 def encode_bytes(data: bytes) -> bytes:
     """Bytes with their length before them."""
     return encode(len(data)) + data

@@ -353,6 +353,8 @@ class YjsSession:
             self._lag_vector = vector
             return
         document = self._document
+        if not self._is_greeted and document.is_of_deleted(clocks):
+            raise NotFound("the document that you have was deleted; a new one begins empty")
         answer = document.answer(self.wire, vector)
         if not self._is_greeted:
             self._is_greeted = True

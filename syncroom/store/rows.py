@@ -106,7 +106,7 @@ def decode_log_row(
     if found != checksum:
         raise Damaged(f"its checksum is {found}, {checksum!r} was written")
     try:
-        return Record(time_ms, participant, _split_numbers(clients), _split_bytes(updates))
+        return Record(time_ms, participant, varint.decode_all(clients), _split_bytes(updates))
     except Malformed as error:
         raise Damaged(f"its checksum is right and its form is not: {error}") from error
 
@@ -119,15 +119,6 @@ def _checksum(
     sizes = f"{len(participant)}:{len(clients)}"
     head = f"{incarnation}:{seq}:{time_ms}:{sizes}:{participant}".encode()
     return crc32(updates, crc32(clients, crc32(head)))
-
-
-def _split_numbers(data: bytes) -> tuple[int, ...]:
-    numbers = []
-    at = 0
-    while at < len(data):
-        number, at = varint.decode(data, at)
-        numbers.append(number)
-    return tuple(numbers)
 
 
 def _split_bytes(data: bytes) -> tuple[bytes, ...]:
