@@ -44,16 +44,10 @@ class Rooms:
         store: where their documents are kept, open.
         limits: the bounds of the server.
         hooks: what the program around the server takes part in; None for nothing.
-        equip: makes the APIs of a room.
     """
 
     def __init__(
-        self,
-        store: Store,
-        limits: Limits,
-        hooks: HookRunner | None = None,
-        *,
-        equip: Equip = talk_only,
+        self, store: Store, limits: Limits, hooks: HookRunner | None = None
     ) -> None:
         self.limits = limits
         self.metrics = Metrics()
@@ -62,7 +56,8 @@ class Rooms:
         self.catalogue = Catalogue(store, limits)
         self.on_dismissal: Callable[[str, SyncroomError], None] | None = None
         """Called with the name of a room that everybody has to leave, and why."""
-        self._equip = equip
+        self.equip: Equip = talk_only
+        """Makes the APIs of a room; to be set before there is one."""
         self._rooms: dict[str, Room] = {}
         self._ending: set[str] = set()
         """The names of rooms that are being deleted."""
@@ -108,7 +103,7 @@ class Rooms:
                 self._store,
                 self.limits,
                 self.metrics,
-                equip=self._equip,
+                equip=self.equip,
                 hooks=self._hooks,
                 on_idle=self._forget,
             )

@@ -17,6 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from syncroom.backends import Backends
 from syncroom.errors import Misconfigured
 from syncroom.limits import Limits
 from syncroom.logs import LogFormat
@@ -50,6 +51,8 @@ class Settings(BaseSettings):
     """Where clients reach the server, http or https; without it, where they sent their request."""
     secret: SecretStr | None = None
     """The secret that tokens are signed with (HS256). Without it one is made and kept."""
+    backends: Backends = Backends()
+    """What the APIs of rooms use outside; ``SYNCROOM_BACKENDS__WEBHOOK_SECRET=...`` sets one."""
     limits: Limits = Limits()
     """Bounds; ``SYNCROOM_LIMITS__REFUSAL_S=1`` sets one."""
 

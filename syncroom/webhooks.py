@@ -20,6 +20,8 @@ from syncroom.auth.token import LEEWAY_S, ParticipantToken
 from syncroom.errors import Malformed, Unavailable
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from syncroom.apis.agents import CallAgent
     from syncroom.apis.base import Caller
     from syncroom.auth.keys import Keyring
@@ -35,7 +37,7 @@ class Webhooks:
         secret: what calls are signed with, so that agents know them; None leaves them unsigned.
     """
 
-    def __init__(self, keyring: Keyring, secret: str | None) -> None:
+    def __init__(self, keyring: Keyring, secret: SecretStr | None) -> None:
         self._keyring = keyring
         self._secret = secret
 
@@ -64,7 +66,7 @@ class Webhooks:
     def _signature(self, body: bytes) -> dict[str, str]:
         if self._secret is None:
             return {}
-        signed = jws.sign({"sha256": hashlib.sha256(body).hexdigest()}, self._secret)
+        signed = jws.sign({"sha256": hashlib.sha256(body).hexdigest()}, self._secret.get_secret_value())
         return {"Meshagent-Signature": f"Bearer {signed}"}
 
     def _token(self, room_name: str, caller: Caller, request: CallAgent) -> str:

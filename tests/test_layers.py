@@ -15,7 +15,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "syncroom"
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "limits", "logs", "metrics"}),
+    frozenset({"backends", "errors", "limits", "logs", "metrics"}),
     frozenset({"protocol"}),
     frozenset({"auth"}),
     frozenset({"store"}),

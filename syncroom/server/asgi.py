@@ -15,6 +15,7 @@ from urllib.parse import quote
 from starlette.datastructures import Headers
 from starlette.routing import Router
 
+from syncroom.backends import Backends
 from syncroom.errors import Misconfigured, SyncroomError
 from syncroom.hooks import Hooks
 from syncroom.limits import Limits
@@ -39,6 +40,7 @@ def asgi_app(
     secret: str | None = None,
     limits: Limits | None = None,
     hooks: Hooks | None = None,
+    backends: Backends | None = None,
 ) -> AsgiApp:
     """A server to be mounted in an application for FastAPI, Starlette, Django or plain ASGI.
 
@@ -51,8 +53,10 @@ def asgi_app(
         secret: the secret that tokens are signed with; without it one is made and kept there.
         limits: bounds on what clients may cost.
         hooks: what the program around it decides, gives and hears of.
+        backends: what the APIs of rooms use outside the data folder.
     """
-    return AsgiApp(Path(data_dir), secret, limits or Limits(), hooks or Hooks())
+    parts = limits or Limits(), hooks or Hooks(), backends or Backends()
+    return AsgiApp(Path(data_dir), secret, *parts)
 
 
 class AsgiApp:
@@ -62,11 +66,15 @@ class AsgiApp:
     end everything that arrived is put on disk and every connection is closed with 1012.
     """
 
-    def __init__(self, data_dir: Path, secret: str | None, limits: Limits, hooks: Hooks) -> None:
-        self._data_dir = data_dir
-        self._secret = secret
-        self._limits = limits
-        self._hooks = hooks
+    def __init__(
+        self,
+        data_dir: Path,
+        secret: str | None,
+        limits: Limits,
+        hooks: Hooks,
+        backends: Backends,
+    ) -> None:
+        self._parts = data_dir, secret, limits, hooks, backends
         self._service: Service | None = None
         self._running: AbstractAsyncContextManager[Service] | None = None
         self._lifespan = Router(lifespan=self._alive)
@@ -74,7 +82,7 @@ class AsgiApp:
     async def __aenter__(self) -> Self:
         if self._running is not None:
             raise Misconfigured("this application runs already")
-        self._running = running(self._data_dir, self._secret, self._limits, self._hooks)
+        self._running = running(*self._parts)
         try:
             self._service = await self._running.__aenter__()
         except BaseException:

@@ -41,7 +41,7 @@ def run(settings: Settings, *, announce: Callable[[str], None], hooks: Hooks | N
 async def _serve(settings: Settings, announce: Callable[[str], None], hooks: Hooks) -> None:
     secret = settings.secret.get_secret_value() if settings.secret is not None else None
     limits, proxies, url = settings.limits, settings.forwarded_allow_ips, settings.public_url
-    given = settings.data_dir, secret, limits, hooks
+    given = settings.data_dir, secret, limits, hooks, settings.backends
     with _listen(settings) as listener:
         async with running(*given, proxies=proxies, public_url=url) as service:
             config = uvicorn.Config(

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from syncroom.admission import Admission
 from syncroom.contents import Contents
+from syncroom.equipment import Equipment
 from syncroom.hook_runner import HookRunner
+from syncroom.mesh_documents import MeshDocuments
 from syncroom.rooms import Rooms
 from syncroom.server.address import TrustedProxies
 from syncroom.server.app import create_app
@@ -18,12 +20,14 @@ from syncroom.server.loop_watch import LoopWatch
 from syncroom.store.keys import KeyFile
 from syncroom.store.quarantine import Quarantine
 from syncroom.store.sqlite import SqliteStore
+from syncroom.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from syncroom.auth.keys import Keyring
+    from syncroom.backends import Backends
     from syncroom.hooks import Hooks
     from syncroom.limits import Limits
     from syncroom.store.base import Store
@@ -39,6 +43,7 @@ class Service:
         keyring: Keyring,
         limits: Limits,
         hooks: Hooks,
+        backends: Backends,
         proxies: TrustedProxies,
         public_url: str | None,
     ) -> None:
@@ -46,6 +51,9 @@ class Service:
         self.rooms = Rooms(store, limits, self._hooks)
         self.contents = Contents(self.rooms, store, quarantine)
         self._hooks.contents = self.contents
+        documents = MeshDocuments(self.contents, self.rooms)
+        webhooks = Webhooks(keyring, backends.webhook_secret)
+        self.rooms.equip = Equipment(store, documents, webhooks, self.rooms.flush).registry
         self.gate = Gate(self.rooms, Admission(keyring, limits, hooks), proxies, public_url)
         self.app = create_app(self.gate, self.contents)
         self._watch = LoopWatch(asyncio.get_running_loop(), self.rooms.metrics.loop_lag)
@@ -65,6 +73,7 @@ async def running(
     secret: str | None,
     limits: Limits,
     hooks: Hooks,
+    backends: Backends,
     *,
     proxies: str = "",
     public_url: str | None = None,
@@ -76,6 +85,7 @@ async def running(
         secret: what tokens are signed with; None for the folder's own secret.
         limits: the bounds.
         hooks: what the program around it takes part in.
+        backends: what the APIs of rooms use outside.
         proxies: whose word on the addresses of clients counts.
         public_url: where clients reach it; without it, where they sent their request.
     """
@@ -86,7 +96,9 @@ async def running(
     await store.open()
     try:
         quarantine = Quarantine(data_dir)
-        service = Service(store, quarantine, keyring, limits, hooks, trusted, public_url)
+        service = Service(
+            store, quarantine, keyring, limits, hooks, backends, trusted, public_url
+        )
         watch = KeyWatch(files, service.gate)
         try:
             await service.rooms.open()
