@@ -11,13 +11,14 @@ import json
 import posixpath
 from typing import TYPE_CHECKING, Any
 
+from syncroom.apis.base import denied
 from syncroom.auth.paths import is_reserved
 from syncroom.document.author import publish
 from syncroom.document.host import HostDied
 from syncroom.document.log import EMPTY_UPDATE
 from syncroom.document.mesh import ATTRIBUTES, ROOT
 from syncroom.document.mesh_schema import take_schema
-from syncroom.errors import Conflict, Denied, LimitExceeded, Malformed, NotFound, Unavailable
+from syncroom.errors import Conflict, LimitExceeded, Malformed, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -132,9 +133,9 @@ class MeshDocuments:
     ) -> tuple[Document, MeshSchema]:
         path, may_write = document.path, who.may_write(document.path)
         if is_reserved(path):
-            raise Denied("the documents in .room are the server's own; open them with an editor")
+            raise denied("the documents in .room are the server's own; open them with an editor")
         if document.is_new and not may_write:
-            raise Denied("the token does not permit to create this document")
+            raise denied("to make this document")
         schema = await self._find_schema(room, path, given)
         if not document.is_new:
             await self._check_kinds(room, path)

@@ -46,9 +46,7 @@ class Rooms:
         hooks: what the program around the server takes part in; None for nothing.
     """
 
-    def __init__(
-        self, store: Store, limits: Limits, hooks: HookRunner | None = None
-    ) -> None:
+    def __init__(self, store: Store, limits: Limits, hooks: HookRunner | None = None) -> None:
         self.limits = limits
         self.metrics = Metrics()
         self._store = store

@@ -66,7 +66,9 @@ class Webhooks:
     def _signature(self, body: bytes) -> dict[str, str]:
         if self._secret is None:
             return {}
-        signed = jws.sign({"sha256": hashlib.sha256(body).hexdigest()}, self._secret.get_secret_value())
+        signed = jws.sign(
+            {"sha256": hashlib.sha256(body).hexdigest()}, self._secret.get_secret_value()
+        )
         return {"Meshagent-Signature": f"Bearer {signed}"}
 
     def _token(self, room_name: str, caller: Caller, request: CallAgent) -> str:

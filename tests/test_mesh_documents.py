@@ -178,7 +178,7 @@ async def test_content_that_takes_too_long_to_write_is_refused(
 
 
 async def test_who_may_only_read_makes_nothing(meshes: Meshes) -> None:
-    with pytest.raises(Denied, match="to create this document"):
+    with pytest.raises(Denied, match="to make this document"):
         await meshes.open(who=READER, schema=TODO)
 
     await meshes.create(schema=TODO)

@@ -81,7 +81,9 @@ async def _call(
     url: str, *, secret: str | None = None, caller: FakeCaller | None = None, **request: Any
 ) -> None:
     asked = CallAgent(name="helper", url=url, **request)
-    await Webhooks(Keyring(SECRET), None if secret is None else SecretStr(secret)).call("demo", caller or FakeCaller("ann"), asked)
+    await Webhooks(Keyring(SECRET), None if secret is None else SecretStr(secret)).call(
+        "demo", caller or FakeCaller("ann"), asked
+    )
 
 
 async def test_an_agent_gets_a_token_for_the_room_and_what_it_is_to_do(agent: Agent) -> None:

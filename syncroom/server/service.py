@@ -96,9 +96,7 @@ async def running(
     await store.open()
     try:
         quarantine = Quarantine(data_dir)
-        service = Service(
-            store, quarantine, keyring, limits, hooks, backends, trusted, public_url
-        )
+        service = Service(store, quarantine, keyring, limits, hooks, backends, trusted, public_url)
         watch = KeyWatch(files, service.gate)
         try:
             await service.rooms.open()
