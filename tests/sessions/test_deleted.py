@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.editor import Editor
+from tests.support.node import VERSIONS
 from tests.support.raw import joined
 
 if TYPE_CHECKING:
+    from tests.support.node import NodeDriver
     from tests.support.server import Server
 
 
@@ -70,6 +72,28 @@ async def test_who_has_a_deleted_document_does_not_bring_it_back(
     async with joined(url) as newcomer:
         assert newcomer.text() == new.text() == "begun anew"
     await new.disconnect()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_published_provider_that_dials_again_brings_nothing_back(
+    server: Server, node: NodeDriver, version: int
+) -> None:
+    token = server.token()
+    ann = await node.open(server.yjs_url("demo"), "notes", version=version, token=token)
+    await ann.synced()
+    async with joined(server.document_url("notes", token)) as reader:
+        await ann.insert(0, "from ann")
+        await reader.until(lambda: reader.text() == "from ann", "the text")
+
+    await delete(server, "notes")
+    await ann.disconnect()
+    await ann.connect()
+    told = "the document that you have was deleted; a new one begins empty"
+    await ann.event(type="denied", reason=told)
+
+    async with joined(server.document_url("notes", token)) as newcomer:
+        assert newcomer.text() == ""
+    await ann.close()
 
 
 async def test_what_is_imported_again_is_welcome_and_so_is_who_has_it(server: Server) -> None:
