@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from functools import partial
@@ -16,6 +17,7 @@ import uvloop
 
 from syncroom.errors import Misconfigured
 from syncroom.hooks import Hooks
+from syncroom.logs import about
 from syncroom.server.gate import DRAIN_S
 from syncroom.server.handshake import HttpProtocol
 from syncroom.server.service import running
@@ -26,16 +28,23 @@ if TYPE_CHECKING:
 
     from syncroom.settings import Settings
 
+_log = logging.getLogger("syncroom.server")
 
-def run(settings: Settings, *, announce: Callable[[str], None], hooks: Hooks | None = None) -> None:
+
+def run(
+    settings: Settings,
+    *,
+    hooks: Hooks | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT, then put everything on disk; raises `Misconfigured`.
 
     Args:
         settings: the settings.
-        announce: called with the server's URL once connections are taken.
         hooks: what the program around the server decides, gives and hears of.
+        announce: called with the server's URL once connections are taken.
     """
-    uvloop.run(_serve(settings, announce, hooks or Hooks()))
+    uvloop.run(_serve(settings, announce or _log_url, hooks or Hooks()))
 
 
 async def _serve(settings: Settings, announce: Callable[[str], None], hooks: Hooks) -> None:
@@ -97,6 +106,10 @@ def _listen(settings: Settings) -> socket.socket:
             f"can't listen on {settings.host} port {settings.port}: {error.strerror or error}"
         ) from None
     return listener
+
+
+def _log_url(url: str) -> None:
+    _log.info("listening", extra=about(url=url))
 
 
 def _url(listener: socket.socket) -> str:

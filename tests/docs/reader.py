@@ -32,8 +32,12 @@ if TYPE_CHECKING:
 
 PORT = "8420"
 PLACEHOLDER = "eyJ..."
-READY = "syncroom listening on "
-SERVES = re.compile(r"^(make demo|syncroom (serve|demo))\b")
+READY = re.compile(r"syncroom listening on |Running on http|Uvicorn running on http")
+SERVES = re.compile(
+    r"^(make demo|syncroom (serve|demo)|python -m (uvicorn|hypercorn)|python \w+\.py$)"
+)
+NAMED = re.compile(r"# (\w+\.py)\n")
+"""How a program begins that the reader saves, to run it later."""
 WAIT_S_MAX = 20.0
 
 _SYNCROOM = """\
@@ -93,7 +97,7 @@ class Serving:
 
     def _is_as_told(self) -> bool:
         told = self._output is None or matches(self._output, self._printed)
-        return told and READY in self._printed
+        return told and READY.search(self._printed) is not None
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -126,6 +130,10 @@ class Reader:
         output = None if step.output is None else step.output.replace(PORT, self._port)
         if step.block.language == "sh":
             self._run_commands(code, output)
+            return
+        named = NAMED.match(code)
+        if named is not None:
+            (self.folder / named[1]).write_text(code)
             return
         if self._serving is None:
             self._serve(".venv/bin/syncroom serve", None)
@@ -186,7 +194,7 @@ class Reader:
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=subprocess.STDOUT if command.startswith("python") else log,
                 text=True,
                 start_new_session=True,
             )
@@ -198,7 +206,7 @@ class Reader:
     def _environment(self) -> dict[str, str]:
         theirs = ("SYNCROOM_", "PYTEST_", "VIRTUAL_ENV", "MAKE")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(theirs)}
-        ours = {"SYNCROOM_PORT": self._port, "MAKEFLAGS": "n"}
+        ours = {"SYNCROOM_PORT": self._port, "MAKEFLAGS": "n", "PYTHONUNBUFFERED": "1"}
         return kept | ours | {"PYTEST_ADDOPTS": "--collect-only --quiet -p no:cacheprovider"}
 
 
