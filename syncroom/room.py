@@ -244,6 +244,8 @@ class Room:
         loading = self._loads.get(path)
         if loading is not None:
             await asyncio.wait([loading])
+        if self._store.failure is not None:
+            raise Unavailable(f"nothing can be deleted at present: {self._store.failure}")
         document = self.documents.get(path)
         if document is not None:
             document.flush()

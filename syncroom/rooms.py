@@ -134,6 +134,8 @@ class Rooms:
         Raises `NotFound`, `Unavailable`.
         """
         self._check_ending(name)
+        if self.failure is not None:
+            raise Unavailable(f"nothing can be deleted at present: {self.failure}")
         self._ending.add(name)
         try:
             self._dismiss(name, NotFound(f"the room {name!r} was deleted"))

@@ -200,6 +200,18 @@ async def test_a_deleted_room_is_gone_with_what_arrived_last(
     await rooms.flush()
 
 
+async def test_nobody_has_to_leave_a_room_that_the_disk_does_not_let_be_deleted(
+    rooms: Rooms, store: MemoryStore
+) -> None:
+    peer = await _join(rooms)
+    store.failure = "the disk is full"
+
+    with pytest.raises(Unavailable, match="the disk is full"):
+        await rooms.delete("demo")
+
+    assert peer.failures == []
+
+
 async def test_nobody_comes_in_while_a_room_is_being_deleted(rooms: Rooms) -> None:
     room = rooms.room("demo")
     document = await room.open("notes")

@@ -277,6 +277,19 @@ async def test_a_failure_of_the_disk_holds_for_documents_that_are_opened_meanwhi
         document.accept(peer, HELLO, live=True)
 
 
+async def test_nobody_has_to_leave_a_document_that_the_disk_does_not_let_be_deleted() -> None:
+    scene = await _scene(idle_s=60)
+    document, peer = await scene.open(), FakePeer()
+    scene.room.join(document, peer)
+    scene.store.failure = "the disk is full"
+
+    with pytest.raises(Unavailable, match="can be deleted at present: the disk is full"):
+        await scene.room.delete("notes")
+
+    assert peer.failures == []
+    assert await scene.open() is document
+
+
 async def test_a_failure_that_passed_while_a_document_was_read_is_over_for_it() -> None:
     scene = await _scene(initial=HELLO, idle_s=60)
     scene.store.failure = "the disk is full"

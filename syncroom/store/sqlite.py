@@ -95,6 +95,8 @@ class SqliteStore:
         self, room: str, path: str, incarnation: str, initial: Record
     ) -> StoredDocument:
         """Create a document with its initial content, or return the one that exists."""
+        if self.failure is not None:
+            raise Unavailable(self.failure)  # what waits would be one more with each attempt
         self._pending.append((room, path, incarnation, initial, None, True, ""))
         if not self._is_scheduled:
             self._schedule()

@@ -248,7 +248,7 @@ async def test_while_the_disk_fails_nothing_is_acknowledged_and_nothing_lost(
     assert ran == list(range(1, 101))
     assert await store.load("demo", "big.md") == StoredDocument(INCARNATION, (numbered(50),) * 100)
     assert await store.create("demo", "new.md", "f" * 32, numbered(2)) == StoredDocument(
-        INCARNATION, (numbered(1),)
+        "f" * 32, (numbered(2),)
     )
 
 
