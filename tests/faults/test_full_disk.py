@@ -29,12 +29,16 @@ if TYPE_CHECKING:
     Trouble = Callable[[Server], AbstractContextManager[None]]
 
 
+FILE_BYTES_MAX = 1 << 20
+"""Beyond what Python itself may write, which is compiled modules."""
+
+
 @contextmanager
 def full_disk(server: Server) -> Iterator[None]:
-    """No file of the server may grow, nor be written to past its start."""
+    """No file of the server may be written to behind where its log of writes is by now."""
     assert server.process is not None
     unlimited = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (4096, unlimited[1]))
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (FILE_BYTES_MAX, unlimited[1]))
     try:
         yield
     finally:
@@ -74,6 +78,7 @@ async def test_while_nothing_can_be_stored_writers_are_told_and_readers_go_on(
         for editor in (ann, ben):
             await editor.connect(url)
         ann.insert(0, "kept ")
+        ann.insert(5, "." * FILE_BYTES_MAX)
         await ann.flush()
         await ann.until_acknowledged()
         acknowledged = ann.acknowledged
