@@ -24,7 +24,7 @@ def test_a_public_name_is_there_and_documented(name: str) -> None:
 
 
 def test_type_checkers_see_the_same_names() -> None:
-    (block,) = [node for node in ast.parse(SOURCE.read_text()).body if isinstance(node, ast.If)]
+    block = next(node for node in ast.parse(SOURCE.read_text()).body if isinstance(node, ast.If))
     seen = [
         each.name for node in block.body if isinstance(node, ast.ImportFrom) for each in node.names
     ]
@@ -34,8 +34,7 @@ def test_type_checkers_see_the_same_names() -> None:
 
 
 def test_any_other_name_is_missing() -> None:
-    with pytest.raises(AttributeError, match="no_such_name"):
-        _ = syncroom.no_such_name
+    assert not hasattr(syncroom, "no_such_name")
 
 
 def test_a_process_that_needs_no_server_loads_none() -> None:

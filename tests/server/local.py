@@ -29,6 +29,8 @@ from tests.support import tokens, wire
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from syncroom.hooks import Hooks
+
 SECRET = "the-secret-of-a-server-in-process-0123456789"
 WAIT_S_MAX = 20.0
 
@@ -50,12 +52,14 @@ class _Server(uvicorn.Server):
 class Local:
     """What tests look at: the port, and the parts behind it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, hooks: Hooks | None = None) -> None:
         self.store = MemoryStore()
         self.rooms = Rooms(self.store, limits)
         self.keyring = Keyring(SECRET, {})
         self.contents = Contents(self.rooms, self.store, Quarantine(None))
-        self.gate = Gate(self.rooms, Admission(self.keyring, limits), TrustedProxies("127.0.0.1"))
+        self.gate = Gate(
+            self.rooms, Admission(self.keyring, limits, hooks), TrustedProxies("127.0.0.1")
+        )
         self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen()
@@ -101,9 +105,9 @@ class Local:
 
 
 @asynccontextmanager
-async def local(**limits: float) -> AsyncIterator[Local]:
+async def local(*, hooks: Hooks | None = None, **limits: float) -> AsyncIterator[Local]:
     """A server that is up, and down afterwards."""
-    server = Local(Limits.model_validate({"refusal_s": 0.01} | limits))
+    server = Local(Limits.model_validate({"refusal_s": 0.01} | limits), hooks)
     await server.store.open()
     running = asyncio.create_task(server.run())
     await server.up()
@@ -196,3 +200,12 @@ async def joined(server: Local, path: str | None = None) -> AsyncIterator[RawSoc
         await raw.say(wire.step1())
         await raw.messages("step1")
         yield raw
+
+
+async def gone(server: Local) -> None:
+    """Wait until the server knows of no connection: each round trip lets it look once more."""
+    async with asyncio.timeout(WAIT_S_MAX):
+        while server.gate.connections:
+            async with dialled(server, None) as raw:
+                raw.writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                await raw.end()

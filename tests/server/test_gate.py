@@ -12,7 +12,7 @@ from websockets.frames import Opcode
 
 from tests.protocol import craft
 from tests.server.fakes import frame, handshake
-from tests.server.local import WAIT_S_MAX, Local, RawSocket, dialled, joined, local
+from tests.server.local import WAIT_S_MAX, Local, RawSocket, dialled, gone, joined, local
 from tests.support import wire
 
 PONG, CLOSE = 10, 8
@@ -26,15 +26,6 @@ async def _text(server: Local, document: str = "notes") -> bytes:
     async with dialled(server, server.path(document, name="reader")) as raw:
         await raw.say(wire.step1())
         return (await raw.messages("step2"))[-1].payload
-
-
-async def _gone(server: Local) -> None:
-    """Wait until the server knows of no connection: each round trip lets it look once more."""
-    async with asyncio.timeout(WAIT_S_MAX):
-        while server.gate.connections:
-            async with dialled(server, None) as raw:
-                raw.writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                await raw.end()
 
 
 # -- who gets in
@@ -91,7 +82,7 @@ async def test_two_authorization_headers_are_one_too_many_and_nothing_breaks(
             assert raw.status.startswith("HTTP/1.1 101")
             await raw.say(wire.step1())
             await raw.messages("step2")
-        await _gone(server)
+        await gone(server)
 
     assert "Traceback" not in caplog.text
 
@@ -219,7 +210,7 @@ async def test_who_half_closes_is_gone() -> None:
         raw.writer.write_eof()
 
         await raw.end()
-        await _gone(server)
+        await gone(server)
         assert len(server.rooms.room("demo").participants) == 0
 
 
@@ -257,7 +248,7 @@ async def test_a_peer_that_answers_no_ping_is_cut_off() -> None:
 
         assert b"\x89\0" in heard
         assert b"\x82\x03\x01\x01\x00" in heard
-        await _gone(server)
+        await gone(server)
 
 
 async def test_a_peer_that_answers_pings_stays_and_hears_something_each_time() -> None:
