@@ -17,6 +17,7 @@ from syncroom.document.growth import Growth
 from syncroom.document.log import EMPTY_UPDATE, EMPTY_VECTOR, UpdateLog
 from syncroom.document.owners import Owners
 from syncroom.document.presence import Presence, is_echo
+from syncroom.document.run import Run
 from syncroom.document.state import DocumentState
 from syncroom.errors import Denied, LimitExceeded, Malformed, Unavailable
 from syncroom.protocol import awareness, state_vector, varint
@@ -26,8 +27,9 @@ from syncroom.store.base import Record
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
+    from syncroom.document.log import Typing
     from syncroom.document.mesh_schema import MeshSchema
     from syncroom.document.peer import Peer, Wire
     from syncroom.limits import Limits
@@ -56,17 +58,6 @@ class Outcome(Enum):
     """Something that it builds on is missing; sync step 1 asks for it."""
     FULL = auto()
     """Nothing of it was taken: the document would be larger than is allowed."""
-
-
-class Run:
-    """The updates that one peer sent in one turn, without another's between them."""
-
-    __slots__ = ("clients", "peer", "updates")
-
-    def __init__(self, peer: Peer | None) -> None:
-        self.peer = peer
-        self.updates: list[bytes] = []
-        self.clients: set[int] = set()
 
 
 class Document:
@@ -209,14 +200,11 @@ class Document:
             Denied: it writes under the client id of another participant who is here.
             Unavailable: what can't be stored is not accepted.
         """
-        stored_bytes = self.stored_bytes + len(data)
-        if stored_bytes <= self._stored_bytes_max:
+        if self.stored_bytes + len(data) <= self._stored_bytes_max:
+            if self._type_on(peer, data):
+                return Outcome.TAKEN
             key = read_keystroke(data)
-            client = self._type(peer, key) if key is not None else None
-            if key is not None and client is not None:
-                self._log.type(data, key)
-                self._add(peer, data, (client,))
-                self.stored_bytes = stored_bytes
+            if key is not None and self._type(peer, data, key):
                 return Outcome.TAKEN
         elif self._failure is not None:
             raise Unavailable(f"nothing can be saved at present: {self._failure}")
@@ -244,7 +232,7 @@ class Document:
                 self._owners.claim(peer, new.sections[0].client)
             self._state.apply(new)
             self._log.append(new.data)
-            self._add(peer, new.data, [section.client for section in new.sections])
+            self._run(peer).add(new.data, [section.client for section in new.sections])
         if reached is not None:
             return Outcome.GAP
         return Outcome.KNOWN if new is None else Outcome.TAKEN
@@ -284,7 +272,7 @@ class Document:
         """Take an update that the server itself made."""
         self._state.apply(read_update(data, self._limits.value_depth_max))
         self._log.append(data)
-        self._add(None, data, ())
+        self._run(None).add(data, ())
 
     def set_schema(self, schema: MeshSchema, participant: str) -> None:
         """Say what the content follows from now on; once only, with a record of its own.
@@ -356,6 +344,8 @@ class Document:
         shown, self._shown = self._shown, {}
         if turn:
             self._forget_answers()
+        for run in turn:
+            run.end_typing()
         encoded = {wire: [wire.updates(run.updates) for run in turn] for wire in self._readers}
         if self._keep is not None:
             for index, run in enumerate(turn):
@@ -388,21 +378,39 @@ class Document:
         for peer in self.peers:
             peer.resync()
 
-    def _type(self, peer: Peer, key: Keystroke) -> int | None:
-        """Take a keystroke that goes on where its writer's history ends; None to look closer."""
+    def _type_on(self, peer: Peer, data: bytes) -> bool:
+        """Take the next letter that a peer types: all bytes of it but the letter are known."""
+        client = peer.client_id
+        if client is None:
+            return False
+        clock = self._state.clocks.get(client, 0)
+        typing = self._log.type_on(peer.client_bytes, clock, data)
+        if typing is not None:
+            self._take_letters(peer, client, typing, data, 1)
+        return typing is not None
+
+    def _type(self, peer: Peer, data: bytes, key: Keystroke) -> bool:
+        """Take a keystroke that goes on where its writer's history ends."""
         client_bytes, clock, left, left_clock, right, right_clock, text = key
         clocks = self._state.clocks
         client = peer.client_id
         if client_bytes != peer.client_bytes or client is None or clocks.get(client) != clock:
-            return None
+            return False
         if len(text) > CLOCK_MAX - clock:
-            return None
+            return False
         if left_clock >= (clock if left == client_bytes else clocks.get(_client(left), 0)):
-            return None
+            return False
         if right is not None and right_clock >= clocks.get(_client(right), 0):
-            return None
-        clocks[client] = clock + len(text)
-        return client
+            return False
+        self._take_letters(peer, client, self._log.type(data, key), data, len(text))
+        return True
+
+    def _take_letters(
+        self, peer: Peer, client: int, typing: Typing, data: bytes, count: int
+    ) -> None:
+        goes_on = self._run(peer).type(typing, client, count)
+        self._state.clocks[client] = typing.until
+        self.stored_bytes += count if goes_on else len(data)
 
     def _barred(self, peer: Peer, update: Update) -> set[int]:
         """The client ids with new structs in an update that belong to another participant."""
@@ -426,15 +434,16 @@ class Document:
         else:
             self._show(self._presence.show(entry.client, state, peer.participant, self._now_ms()))
 
-    def _add(self, peer: Peer | None, data: bytes, clients: Sequence[int]) -> None:
+    def _run(self, peer: Peer | None) -> Run:
+        """What a peer sends in this turn, after what others sent."""
         turn = self._turn
         if not turn:
             self._turn_began = perf_counter()
             self._loop.call_soon(self.flush)
-        if not turn or turn[-1].peer is not peer:
-            turn.append(Run(peer))
-        turn[-1].updates.append(data)
-        turn[-1].clients.update(clients)
+        elif turn[-1].peer is peer:
+            return turn[-1]
+        turn.append(Run(peer))
+        return turn[-1]
 
     def _show(self, entry: Entry | None) -> None:
         if entry is not None:
@@ -472,7 +481,7 @@ class Document:
         metrics, peers = self._metrics, self.peers
         metrics.fan_out.observe(perf_counter() - self._turn_began)
         for run in turn:
-            count = len(run.updates)
+            count = run.count
             metrics.updates_in += count
             metrics.updates_out += count * (len(peers) - (run.peer in peers))
             if run.peer is not None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from pycrdt import get_update, merge_updates
 
+from syncroom.protocol import varint
+from syncroom.protocol.state_vector import CLOCK_MAX
 from syncroom.protocol.varint import encode_bytes
 
 if TYPE_CHECKING:
@@ -37,36 +39,84 @@ def merge(updates: Sequence[bytes]) -> bytes:
     return updates[0] if updates else EMPTY_UPDATE
 
 
+_LETTERS = frozenset(bytes((letter, 0)) for letter in range(1, 128))
+"""How the update of a keystroke ends: one letter, and no deletions."""
+
+
 class Typing:
     """Keystrokes of one client that go on where the last one ended: one struct, as in Yjs.
+
+    The bytes of the next one are known before it comes, but for its letter.
 
     Args:
         data: the update of the first keystroke.
         key: the same, recognised.
     """
 
-    __slots__ = ("_head", "_right", "_texts", "_until")
+    __slots__ = (
+        "_client",
+        "_clock",
+        "_first",
+        "_head",
+        "_left",
+        "_next",
+        "_right",
+        "_text",
+        "until",
+    )
 
     def __init__(self, data: bytes, key: Keystroke) -> None:
-        self._head = data[: -len(key.text) - 2]
-        self._texts = [key.text]
-        self._until = key.clock + len(key.text)
-        self._right = key.right, key.right_clock
+        client, clock, _, _, right, right_clock, text = key
+        self.until = clock + len(text)
+        """The clock after the last letter."""
+        self._first = clock
+        self._head = data[: -len(text) - 2]
+        self._text = bytearray(text)
+        self._client = b"\1\1" + client
+        self._left = (b"\x84" if right is None else b"\xc4") + client
+        self._right = b"" if right is None else right + varint.encode(right_clock)
+        self._clock = varint.encode(self.until - 1)
+        self._predict()
+
+    def take(self, data: bytes) -> bool:
+        """Take in an update if it is the next letter."""
+        if data[:-2] != self._next or data[-2:] not in _LETTERS:
+            return False
+        self._text.append(data[-2])
+        self.until += 1
+        self._predict()
+        return True
 
     def extend(self, key: Keystroke) -> bool:
         """Take in a keystroke of the same client, if it continues this struct."""
-        client, clock, left, left_clock, right, right_clock, text = key
-        if clock != self._until or left_clock != clock - 1 or left != client:
+        _, clock, left, left_clock, right, right_clock, text = key
+        if clock != self.until or left_clock != clock - 1 or left != self._left[1:]:
             return False
-        if (right, right_clock) != self._right:
+        if self._right != (b"" if right is None else right + varint.encode(right_clock)):
             return False
-        self._texts.append(text)
-        self._until += len(text)
+        self._text += text
+        self.until += len(text)
+        self._clock = varint.encode(self.until - 1)
+        self._predict()
         return True
 
     def encode(self) -> bytes:
         """The update that does what all of them do."""
-        return self._head + encode_bytes(b"".join(self._texts)) + b"\0"
+        return self.between(self._first, self.until)
+
+    def between(self, clock: int, until: int) -> bytes:
+        """The update that does what those do that came from one clock to another."""
+        text = bytes(self._text[clock - self._first : until - self._first])
+        head = self._head
+        if clock > self._first:
+            clocks = varint.encode(clock), varint.encode(clock - 1)
+            head = self._client + clocks[0] + self._left + clocks[1] + self._right
+        return head + encode_bytes(text) + b"\0"
+
+    def _predict(self) -> None:
+        before, self._clock = self._clock, varint.encode(self.until)
+        head = self._client + self._clock + self._left + before + self._right + b"\1"
+        self._next = head if self.until < CLOCK_MAX else None
 
 
 class UpdateLog:
@@ -86,14 +136,23 @@ class UpdateLog:
         self._whole = None
         self._tail.append(data)
 
-    def type(self, data: bytes, key: Keystroke) -> None:
+    def type(self, data: bytes, key: Keystroke) -> Typing:
         """Add a keystroke. Merging is blind to order, so it may join what came before others."""
         self._whole = None
         typing = self._typing.get(key[0])
         if typing is None or not typing.extend(key):
             if typing is not None:
                 self.append(typing.encode())
-            self._typing[key[0]] = Typing(data, key)
+            typing = self._typing[key[0]] = Typing(data, key)
+        return typing
+
+    def type_on(self, client: bytes, clock: int, data: bytes) -> Typing | None:
+        """Add an update if it is the next letter that a client types, and has this clock."""
+        typing = self._typing.get(client)
+        if typing is None or typing.until != clock or not typing.take(data):
+            return None
+        self._whole = None
+        return typing
 
     def shorten(self) -> None:
         """Merge the updates that are kept apart, once they are many."""

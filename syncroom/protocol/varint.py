@@ -17,6 +17,8 @@ def encode(number: int) -> bytes:
     """The bytes of a number from 0 to `NUMBER_MAX`."""
     if number < 128:
         return bytes((number,))
+    if number < 16384:
+        return bytes((number & 127 | 128, number >> 7))
     out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)

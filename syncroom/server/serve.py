@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("syncroom.server")
 
+_GC_THRESHOLDS = (50_000, 20, 100)
+"""Python looks for cycles after so many new objects. Few of ours are in any; with its own 700, a
+server with 1,000 documents open spends a seventh of its time on looking."""
+
 
 def run(
     settings: Settings,
@@ -44,6 +49,8 @@ def run(
         hooks: what the program around the server decides, gives and hears of.
         announce: called with the server's URL once connections are taken.
     """
+    gc.freeze()  # what is imported by now stays
+    gc.set_threshold(*_GC_THRESHOLDS)
     uvloop.run(_serve(settings, announce or _log_url, hooks or Hooks()))
 
 

@@ -8,7 +8,7 @@ import pycrdt
 import pytest
 
 from syncroom.document.document import Outcome
-from syncroom.errors import Malformed, Unavailable
+from syncroom.errors import Denied, Malformed, Unavailable
 from syncroom.protocol import state_vector
 from syncroom.protocol.state_vector import CLOCK_MAX
 from syncroom.protocol.update import read_update
@@ -32,9 +32,48 @@ async def test_a_turn_is_one_delivery_for_each_peer_in_the_order_of_arrival() ->
     await turn()
 
     assert len(reader.deliveries) == len(ann.deliveries) == len(ben.deliveries) == 1
-    assert reader.updates() == updates
+    assert reader.updates() == [*updates[:2], following(1, 1, "xx")]
     assert ann.updates() == [updates[1]]
-    assert ben.updates() == [updates[0], updates[2], updates[3]]
+    assert ben.updates() == [updates[0], following(1, 1, "xx")]
+
+
+async def test_what_is_typed_in_a_turn_goes_out_and_is_stored_as_one_update() -> None:
+    scene = Scene()
+    ann, ben = scene.peer("ann", client=1), scene.peer("ben")
+    made = [first(1), *(following(1, clock) for clock in range(1, 250))]
+
+    for data in made:
+        assert scene.take(ann, data) is Outcome.TAKEN
+    await turn()
+
+    stored = [update for record in scene.disk.records for update in record.updates]
+    assert ben.updates() == stored
+    assert len(stored) < 5 and max(map(len, stored)) < 128
+    assert scene.document.stored_bytes == sum(map(len, stored))
+    assert scene.clocks() == {1: 250}
+    reader = Replica(98)
+    for data in stored:
+        reader.learn(data)
+    assert reader.text() == scene.text() == "x" * 250
+    assert (ann.written, scene.document._metrics.updates_in) == (250, 250)
+
+
+async def test_a_letter_is_not_taken_again_nor_for_another_nor_after_a_jump() -> None:
+    scene = Scene()
+    ann, ben = scene.peer("ann", client=1), scene.peer("ben", client=2)
+    scene.take(ann, first(1))
+    scene.take(ann, following(1, 1))
+
+    assert scene.take(ann, following(1, 1)) is Outcome.KNOWN
+    assert scene.take(ann, following(1, 3)) is Outcome.GAP
+    with pytest.raises(Denied):
+        scene.take(ben, following(1, 2))
+    with pytest.raises(Malformed):
+        scene.take(ann, following(1, 2)[:-1] + b"\1")
+    assert scene.take(ann, craft.update(craft.section(1, 2, craft.gc(3)))) is Outcome.TAKEN
+    assert scene.take(ann, following(1, 2)) is Outcome.KNOWN
+
+    assert scene.clocks() == {1: 5}
 
 
 async def test_each_wire_is_given_its_own_bytes_once() -> None:
@@ -260,7 +299,10 @@ async def test_typing_past_the_last_clock_of_all_is_refused_and_the_document_rel
 
     with pytest.raises(Malformed):
         scene.take(ann, following(5, CLOCK_MAX - 2, "abc"))
-    assert scene.take(ann, following(5, CLOCK_MAX - 2, "ab")) is Outcome.TAKEN
+    assert scene.take(ann, following(5, CLOCK_MAX - 2)) is Outcome.TAKEN
+    assert scene.take(ann, following(5, CLOCK_MAX - 1)) is Outcome.TAKEN
+    with pytest.raises(Malformed):
+        scene.take(ann, following(5, CLOCK_MAX))
 
     stored = wire.messages(scene.document.answer(WIRE, b"\0"))[0].payload
     again.document.restore(stored)

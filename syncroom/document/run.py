@@ -1,0 +1,58 @@
+"""
+What one peer sent in one turn of the event loop, as it is relayed and stored.
+
+Letters that follow each other become one update: fewer bytes for everybody who gets them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from syncroom.document.log import Typing
+    from syncroom.document.peer import Peer
+
+_LETTERS_MAX = 100
+"""Letters typed in one turn that go out as one update: each length in it is one byte then."""
+
+
+class Run:
+    """The updates that one peer sent in one turn, without another's between them."""
+
+    __slots__ = ("_since", "_typing", "_until", "clients", "count", "peer", "updates")
+
+    def __init__(self, peer: Peer | None) -> None:
+        self.peer = peer
+        self.updates: list[bytes] = []
+        self.clients: set[int] = set()
+        self.count = 0
+        """How many updates came."""
+        self._typing: Typing | None = None
+        """What it types, letter by letter, after these updates."""
+        self._since = self._until = 0
+
+    def add(self, data: bytes, clients: Iterable[int]) -> None:
+        """Take in an update."""
+        self.end_typing()
+        self.updates.append(data)
+        self.clients.update(clients)
+        self.count += 1
+
+    def type(self, typing: Typing, client: int, count: int) -> bool:
+        """Take in the letters typed last, so many; False where they begin an update."""
+        goes_on = typing is self._typing and typing.until - self._since <= _LETTERS_MAX
+        if not goes_on:
+            self.end_typing()
+            self._typing, self._since = typing, typing.until - count
+            self.clients.add(client)
+        self._until = typing.until
+        self.count += 1
+        return goes_on
+
+    def end_typing(self) -> None:
+        """Make an update of the letters."""
+        if self._typing is not None:
+            self.updates.append(self._typing.between(self._since, self._until))
+            self._typing = None
