@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from syncroom.errors import SyncroomError, Unavailable
-from syncroom.store.base import Generation
+from syncroom.store.base import Generation, Item, new_room
 from syncroom.store.check import check_file, check_rows
 from syncroom.store.sqlite import SqliteStore
 from syncroom.store.traces import encode_traces
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROOM = "demo"
+API = "queues"
 PATHS = [f"{number}.md" for number in range(4)]
 TURNS = 25
 
@@ -82,7 +83,15 @@ class Promise:
 
 
 class Promises(dict[str, Promise]):
-    """For each path, what may be expected."""
+    """What may be expected, for each path; and of what an API keeps, and of the rooms.
+
+    An API keeps one item, which takes the place of the one before it. Rooms are made one by one.
+    """
+
+    def __init__(self) -> None:
+        self.item_sent = 0
+        self.item_acknowledged = 0
+        self.room_acknowledged = 0
 
     def follow(self, event: Event) -> None:
         """Take in what a life did, or was told."""
@@ -93,10 +102,30 @@ class Promises(dict[str, Promise]):
         elif kind in Promise.__slots__:
             path, value = note
             setattr(self[path], kind, value)
+        elif hasattr(self, kind):
+            setattr(self, kind, note)
 
     def under_way(self) -> set[str]:
-        """What was begun and not acknowledged, of all documents."""
-        return {each for promise in self.values() for each in promise.under_way()}
+        """What was begun and not acknowledged."""
+        found = {each for promise in self.values() for each in promise.under_way()}
+        return found | ({"item"} if self.item_sent > self.item_acknowledged else set())
+
+    async def broken_by(self, store: SqliteStore) -> list[str]:
+        """In which ways what an open store has is not what was promised."""
+        found: list[str] = []
+        for path, promise in self.items():
+            stored = await store.load(ROOM, path)
+            found += promise.broken_by(stored)
+            await store.traces(ROOM, path)
+        numbers = [item.number for item in await store.items(ROOM, API)]
+        if len(numbers) > 1 or sum(numbers) > self.item_sent:
+            found.append(f"wrong: items {numbers} after {self.item_sent}")
+        if sum(numbers) < self.item_acknowledged:
+            found.append(f"lost: item {self.item_acknowledged} after {numbers}")
+        for number in range(1, self.room_acknowledged + 1):
+            if await store.find_room(f"room {number}") is None:
+                found.append(f"lost: room {number}")
+        return found
 
 
 def base_of(upto: int) -> bytes:
@@ -113,6 +142,8 @@ class Life:
         self.rng = rng
         self.incarnations: dict[str, str] = {}
         self.seqs: dict[str, int] = {}
+        self.item = 0
+        self.room = 0
 
     async def run(self) -> None:
         for path in PATHS:
@@ -123,6 +154,12 @@ class Life:
                 # It is served from now on: who wrote it takes it for saved.
                 self.disk.note("acknowledged", (path, stored.last_seq))
                 self.disk.note("base_acknowledged", (path, stored.base_seq))
+        kept = await insist(partial(self.store.items, ROOM, API))
+        self.item = sum(item.number for item in kept)
+        self.disk.note("item_acknowledged", self.item)
+        while await insist(partial(self.store.find_room, f"room {self.room + 1}")) is not None:
+            self.room += 1
+        self.disk.note("room_acknowledged", self.room)
         for _ in range(TURNS):
             chance = self.rng.random()
             path = self.rng.choice(PATHS)
@@ -131,9 +168,13 @@ class Life:
                     self.append(self.rng.choice(PATHS))
                 if self.rng.random() < 0.5:
                     await insist(self.store.flush)
+            elif chance < 0.78:
+                await self.change_item()
+            elif chance < 0.8:
+                await self.add_room()
             elif path not in self.incarnations:
                 await self.create(path)
-            elif chance < 0.9:
+            elif chance < 0.91:
                 await self.compact(path)
             else:
                 await self.delete(path)
@@ -181,6 +222,20 @@ class Life:
         self.disk.note("is_deleted", (path, True))
         del self.incarnations[path]
 
+    async def change_item(self) -> None:
+        """Put the next item in the place of the one that is kept."""
+        put, drop = [Item("", self.item + 1, bytes(500))], [("", self.item)]
+        self.disk.note("item_sent", self.item + 1)
+        await insist(partial(self.store.change_items, ROOM, API, put, drop))
+        self.item += 1
+        self.disk.note("item_acknowledged", self.item)
+
+    async def add_room(self) -> None:
+        room = new_room(f"room {self.room + 1}", 1)
+        await insist(partial(self.store.add_room, room))
+        self.room += 1
+        self.disk.note("room_acknowledged", self.room)
+
     def _begin(self, path: str) -> None:
         self.incarnations[path] = self.rng.randbytes(16).hex()
         self.seqs[path] = 0
@@ -215,10 +270,9 @@ async def complaints(folder: Path, promises: Promises) -> list[str]:
         return [f"corrupt: {error}"]
     found: list[str] = []
     try:
-        for path, promise in promises.items():
+        found += await promises.broken_by(store)
+        for path in promises:
             stored = await store.load(ROOM, path)
-            found += promise.broken_by(stored)
-            await store.traces(ROOM, path)
             if stored is not None:
                 store.append(ROOM, path, stored.incarnation, numbered(stored.last_seq + 1))
         await store.flush()
