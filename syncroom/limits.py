@@ -18,6 +18,18 @@ class Limits(BaseModel):
     """One update: a day of offline work comes back as one, and so does a pasted picture. While one
     is read, nobody else is served."""
 
+    update_parts_max: PositiveInt = 40_000
+    """Structs in one update; a client counts as four, a deleted range as three, four values as one.
+    Nobody else is served while it is read, about 0.1 s for so many. A month of writing has 10,000,
+    however much is pasted."""
+
+    vector_clients_max: PositiveInt = 40_000
+    """Clients in one state vector, beside those of the document: reading so many takes 0.05 s."""
+
+    cpu_share_max: float = Field(default=0.2, gt=0)
+    """Of one core, what the messages of one participant may take; what comes past it is taken
+    later. Editors take a thousandth of that."""
+
     document_bytes_max: PositiveInt = 256 << 20
     """What is stored of one document: all of it is sent to every newcomer, and is in memory twice
     while it is loaded. Past it only deletions are taken."""

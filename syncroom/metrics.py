@@ -84,6 +84,8 @@ class Metrics:
         """Of those, what lagging readers were not sent: one diff took its place."""
         self.gaps = 0
         """Updates that built on something missing."""
+        self.rests = 0
+        """How often messages had to wait, for their participant had taken its processor time."""
         self.lags = 0
         """How often a reader began to lag."""
         self.refused_connections: dict[int, int] = {}

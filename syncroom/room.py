@@ -17,6 +17,7 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from syncroom.allowances import Allowances
 from syncroom.apis.participants import Participants
 from syncroom.auth.paths import is_reserved
 from syncroom.document.document import Document
@@ -76,6 +77,7 @@ class Room:
         self.documents: dict[str, Document] = {}
         self.participants = Participants()
         self.metrics = metrics
+        self.allowances = Allowances(limits.cpu_share_max)
         self._store = store
         self.limits = limits
         self._hooks = hooks

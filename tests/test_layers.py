@@ -15,7 +15,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "syncroom"
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"backends", "errors", "limits", "logs", "metrics"}),
+    frozenset({"allowances", "backends", "errors", "limits", "logs", "metrics"}),
     frozenset({"protocol"}),
     frozenset({"auth"}),
     frozenset({"store"}),

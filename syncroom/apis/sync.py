@@ -19,7 +19,6 @@ from syncroom.auth.paths import normalise
 from syncroom.document.document import Outcome
 from syncroom.document.log import EMPTY_UPDATE, EMPTY_VECTOR
 from syncroom.errors import LimitExceeded, Malformed, Unavailable
-from syncroom.protocol import state_vector
 from syncroom.protocol.meshagent import RESPONSE_CHUNK, Content, encode, json_content, pack
 
 if TYPE_CHECKING:
@@ -203,6 +202,7 @@ class _Reader:
 
     def greet(self, vector: bytes) -> None:
         """Send what a client lacks that holds what a state vector says."""
+        self._document.read_vector(vector)
         self._caller.write(self._document.answer(self.wire, vector))
 
     def take(self, content: Content) -> None:
@@ -283,11 +283,7 @@ def _head(call_id: str, headers: dict[str, object]) -> bytes:
 
 
 def _read_vector(text: str | None) -> bytes:
-    if not text:
-        return EMPTY_VECTOR
-    vector = _unbase64(text.encode(), "a state vector")
-    state_vector.decode(vector)
-    return vector
+    return _unbase64(text.encode(), "a state vector") if text else EMPTY_VECTOR
 
 
 def _read_update(content: Content) -> bytes:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from syncroom.document.log import Typing
     from syncroom.document.mesh_schema import MeshSchema
     from syncroom.document.peer import Peer, Wire
+    from syncroom.document.state import Unit
     from syncroom.limits import Limits
     from syncroom.metrics import Metrics
     from syncroom.protocol.awareness import Entry
@@ -114,7 +115,7 @@ class Document:
         self._turn_began = 0.0
         self._apart_bytes = 0
         self._shown: dict[int, Entry] = {}
-        self._parked: list[tuple[Peer, bytes]] = []
+        self._parked: list[tuple[Peer, bytes, Unit | None]] = []
         """Updates whose base is missing, and who sent them."""
         self._saved: dict[Peer, list[bytes]] = {}
         self._answers: dict[tuple[Wire, bytes], bytes] = {}
@@ -163,6 +164,11 @@ class Document:
         """All of it as one update."""
         self.flush()
         return self._log.since(EMPTY_VECTOR)
+
+    def read_vector(self, vector: bytes) -> dict[int, int]:
+        """Vet the state vector of a peer; raises `Malformed`, `LimitExceeded`."""
+        clients_max = self._limits.vector_clients_max + len(self._state.clocks)
+        return state_vector.decode(vector, clients_max)
 
     def lacks(self, vector: dict[int, int]) -> bool:
         """Whether somebody with that state vector holds what the document does not."""
@@ -252,14 +258,14 @@ class Document:
 
     def park(self, peer: Peer, data: bytes) -> None:
         """Keep an update until what it builds on comes, from whomever; raises `LimitExceeded`."""
-        size = sum(len(each) for _, each in self._parked) + len(data)
+        size = sum(len(each) for _, each, _ in self._parked) + len(data)
         if size > self._limits.parked_bytes_max:
             raise LimitExceeded(
                 f"{size} bytes of updates build on what is missing here, "
                 f"{self._limits.parked_bytes_max} are allowed"
             )
         self._metrics.gaps += 1
-        self._parked.append((peer, data))
+        self._parked.append((peer, data, self._state.missing(self._read(data))))
 
     def set_failure(self, reason: str | None) -> None:
         """Take no updates while the disk fails; ask for the missed ones when it works again."""
@@ -364,14 +370,17 @@ class Document:
             raise LimitExceeded(
                 f"an update has {len(data)} bytes, {self._limits.update_bytes_max} are allowed"
             )
-        return read_update(data, self._limits.value_depth_max)
+        limits = self._limits
+        return read_update(data, limits.value_depth_max, limits.update_parts_max)
 
     def _heal(self) -> None:
         """Take what was parked, as far as what it builds on is here by now."""
         parked, self._parked = self._parked, []
-        for peer, data in parked:
-            if self._examine(peer, data, live=False) in (Outcome.GAP, Outcome.FULL):
-                self._parked.append((peer, data))
+        for peer, data, missing in parked:
+            if missing is not None and not self._state.has(missing):
+                self._parked.append((peer, data, missing))
+            elif self._examine(peer, data, live=False) in (Outcome.GAP, Outcome.FULL):
+                self._parked.append((peer, data, self._state.missing(self._read(data))))
 
     def _ask_again(self) -> None:
         """Ask the peers for what was refused."""

@@ -58,6 +58,21 @@ class DocumentState:
             return None
         return reached
 
+    def has(self, unit: Unit) -> bool:
+        """Whether a unit is here."""
+        return unit[1] < self.clocks.get(unit[0], 0)
+
+    def missing(self, update: Update) -> Unit | None:
+        """A unit without which an update can't be taken whole; None when nothing is missing."""
+        reached = self._reach(update.sections, ())
+        known = {**self.clocks, **reached}
+        for section in update.sections:
+            if reached[section.client] < section.end:
+                for _, client, clock in section.needs:
+                    if known.get(client, 0) <= clock:
+                        return client, clock
+        return next(((c, end - 1) for c, _, end in update.deletes if known.get(c, 0) < end), None)
+
     def ready_part(self, update: Update, reached: Reached) -> bytes:
         """The part of an update with a gap that can be taken now."""
         deletes = []

@@ -6,9 +6,10 @@ Source of the format: Yjs, ``src/utils/encoding.js`` (``writeStateVector``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
-from syncroom.errors import Malformed
+from syncroom.errors import LimitExceeded, Malformed
 from syncroom.protocol import varint
 
 CLOCK_MAX = 2**31 - 1
@@ -25,14 +26,16 @@ def encode(vector: StateVector) -> bytes:
     return b"".join(parts)
 
 
-def decode(data: bytes) -> dict[int, int]:
-    """The state vector that some bytes hold; raises `Malformed`.
+def decode(data: bytes, clients_max: float = math.inf) -> dict[int, int]:
+    """The state vector that some bytes hold; raises `Malformed`, `LimitExceeded`.
 
     The announced count is compared with the bytes that are there before anything is made of it.
     """
     count, at = varint.decode(data, 0)
     if count > (len(data) - at) // 2:
         raise Malformed(f"a state vector announces {count} clients in {len(data)} bytes")
+    if count > clients_max:
+        raise LimitExceeded(f"a state vector names {count} clients, {clients_max} are allowed")
     vector: dict[int, int] = {}
     for _ in range(count):
         client, at = varint.decode(data, at)

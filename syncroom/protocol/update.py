@@ -11,14 +11,18 @@ are numbered as in ``src/structs/Item.js``.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from syncroom.errors import Malformed
+from syncroom.errors import LimitExceeded, Malformed
 from syncroom.protocol import varint
 from syncroom.protocol.state_vector import CLOCK_MAX
-from syncroom.protocol.value import check_json, skip_any
+from syncroom.protocol.value import check_json, skip_any, spend_nothing
+
+if TYPE_CHECKING:
+    from syncroom.protocol.value import Spend
 
 GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOC, SKIP = range(11)
 
@@ -76,40 +80,76 @@ class Update:
     """Where each of the types stands."""
 
 
-def read_update(data: bytes, depth_max: int) -> Update:
+_CLIENT, _RANGE = 4, 3
+"""What a client, and a deleted range, count as; a struct counts as one, and four values do."""
+
+
+class Meter:
+    """Counts the parts of an update before they are read: each takes 2 to 3 us to look at.
+
+    Args:
+        parts_max: how many there may be.
+    """
+
+    __slots__ = ("_left", "_parts_max")
+
+    def __init__(self, parts_max: float) -> None:
+        self._parts_max = parts_max
+        self._left = parts_max
+
+    def spend(self, parts: float) -> None:
+        """Count parts; raises `LimitExceeded`."""
+        self._left -= parts
+        if self._left < 0:
+            raise LimitExceeded(
+                f"an update has more than {self._parts_max} parts (pieces of text, values, "
+                "deletions, authors); make large changes in several transactions"
+            )
+
+    def spend_values(self, count: int) -> None:
+        """Count values; raises `LimitExceeded`."""
+        self.spend(count / 4)
+
+
+def read_update(data: bytes, depth_max: int, parts_max: float = math.inf) -> Update:
     """Vet an update.
 
     Args:
         data: the update, format v1.
         depth_max: levels of nesting that a value inside may have.
+        parts_max: how many parts it may have, as `Meter` counts them.
 
     Raises:
         Malformed: the bytes are no update, or one that some implementation would choke on.
+        LimitExceeded: it has more parts.
     """
     update = Update(data, [], [], 0, [], [], [], [])
     count, at = varint.decode(data, 0)
     if count * 3 > len(data):
         raise Malformed(f"an update announces {count} clients in {len(data)} bytes")
+    meter = Meter(parts_max)
+    meter.spend(_CLIENT * count)
     seen: set[int] = set()
     for _ in range(count):
-        at = _read_section(update, at, depth_max)
+        at = _read_section(update, at, depth_max, meter)
         seen.add(update.sections[-1].client)
     if len(seen) != count:
         raise Malformed("an update names a client twice")
     update.deletes_at = at
-    update.deletes, at = read_delete_set(data, at)
+    update.deletes, at = read_delete_set(data, at, meter.spend)
     if at != len(data):
         raise Malformed(f"{len(data) - at} bytes follow an update")
     return update
 
 
-def _read_section(update: Update, at: int, depth_max: int) -> int:
+def _read_section(update: Update, at: int, depth_max: int, meter: Meter) -> int:
     data = update.data
     count, at = varint.decode(data, at)
     client, at = varint.decode(data, at)
     clock, at = varint.decode(data, at)
     if not 0 < count <= len(data) - at:
         raise Malformed(f"a client's section announces {count} structs in {len(data) - at} bytes")
+    meter.spend(count)
     section = Section(client, [], [])
     if clock:
         section.needs.append((0, client, clock - 1))
@@ -122,7 +162,7 @@ def _read_section(update: Update, at: int, depth_max: int) -> int:
                 raise Malformed("a collected struct carries the marks of a live one")
             length, at = varint.decode(data, at + 1)
         else:
-            length, at = _read_item(update, section, clock, at, depth_max)
+            length, at = _read_item(update, section, clock, at, depth_max, meter.spend_values)
         if not 0 < length <= CLOCK_MAX - clock:
             raise Malformed(f"a struct of {length} units starts at clock {clock}")
         if kind == SKIP:
@@ -140,7 +180,7 @@ def _read_section(update: Update, at: int, depth_max: int) -> int:
 
 
 def _read_item(
-    update: Update, section: Section, clock: int, at: int, depth_max: int
+    update: Update, section: Section, clock: int, at: int, depth_max: int, spend: Spend
 ) -> tuple[int, int]:
     """The length of an item in clock units, and the offset after it."""
     data = update.data
@@ -169,7 +209,7 @@ def _read_item(
     if info & 31 == TYPE:
         update.types.append((section.client, clock))
         update.places.append(place)
-    return _read_content(data, at, info & 31, depth_max)
+    return _read_content(data, at, info & 31, depth_max, spend)
 
 
 def _read_reference(
@@ -185,7 +225,7 @@ def _read_reference(
     return (client, unit), at
 
 
-def _read_content(data: bytes, at: int, kind: int, depth_max: int) -> tuple[int, int]:
+def _read_content(data: bytes, at: int, kind: int, depth_max: int, spend: Spend) -> tuple[int, int]:
     """The length of some content in clock units, and the offset after it."""
     if kind == STRING:
         text, at = varint.decode_text(data, at)
@@ -194,8 +234,9 @@ def _read_content(data: bytes, at: int, kind: int, depth_max: int) -> tuple[int,
         count, at = varint.decode(data, at)
         if count > len(data) - at:
             raise Malformed(f"{count} values are announced in {len(data) - at} bytes")
+        spend(count)
         for _ in range(count):
-            at = skip_any(data, at, depth_max)
+            at = skip_any(data, at, depth_max, spend)
         return count, at
     if kind == DELETED:
         return varint.decode(data, at)
@@ -203,6 +244,7 @@ def _read_content(data: bytes, at: int, kind: int, depth_max: int) -> tuple[int,
         _, at = varint.decode_text(data, at)
     if kind in (FORMAT, EMBED):
         text, at = varint.decode_text(data, at)
+        spend(4 * text.count(","))
         check_json(text, depth_max)
     elif kind == BINARY:
         _, at = varint.decode_bytes(data, at)
@@ -215,14 +257,14 @@ def _read_content(data: bytes, at: int, kind: int, depth_max: int) -> tuple[int,
             _, at = varint.decode_text(data, at)
     elif kind == DOC:
         _, at = varint.decode_text(data, at)
-        at = skip_any(data, at, depth_max)
+        at = skip_any(data, at, depth_max, spend)
     else:
         raise Malformed(f"content of kind {kind} is not accepted")
     return 1, at
 
 
-def read_delete_set(data: bytes, at: int) -> tuple[list[Range], int]:
-    """The ranges of a delete set, and the offset after it; raises `Malformed`."""
+def read_delete_set(data: bytes, at: int, spend: Spend = spend_nothing) -> tuple[list[Range], int]:
+    """The ranges of a delete set, and the offset after it; raises `Malformed`, as `spend` does."""
     count, at = varint.decode(data, at)
     if count * 2 > len(data) - at:
         raise Malformed(f"a delete set announces {count} clients in {len(data) - at} bytes")
@@ -233,6 +275,7 @@ def read_delete_set(data: bytes, at: int) -> tuple[list[Range], int]:
         pieces, at = varint.decode(data, at)
         if pieces * 2 > len(data) - at:
             raise Malformed(f"a delete set announces {pieces} ranges in {len(data) - at} bytes")
+        spend(_RANGE * (1 + pieces))
         seen.add(client)
         for _ in range(pieces):
             clock, at = varint.decode(data, at)

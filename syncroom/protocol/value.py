@@ -10,9 +10,16 @@ from __future__ import annotations
 
 import json
 import math
+from typing import TYPE_CHECKING
 
 from syncroom.errors import Malformed
 from syncroom.protocol import varint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Spend = Callable[[int], None]
+    """Told how many values come before they are read; may raise `LimitExceeded`."""
 
 _FIXED_BYTES = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}
 """undefined, null, float32, float64, bigint, false, true."""
@@ -21,8 +28,12 @@ _DIGITS_MAX = 300
 """Integers of more digits soon leave the range of a float, and then strict parsers refuse them."""
 
 
-def skip_any(data: bytes, at: int, depth_max: int) -> int:
-    """The offset after the value at an offset; raises `Malformed`."""
+def spend_nothing(count: int) -> None:
+    """Any number of values is welcome."""
+
+
+def skip_any(data: bytes, at: int, depth_max: int, spend: Spend = spend_nothing) -> int:
+    """The offset after the value at an offset; raises `Malformed`, and what `spend` does."""
     if depth_max < 0:
         raise Malformed("a value is nested too deep")
     if at >= len(data):
@@ -41,18 +52,19 @@ def skip_any(data: bytes, at: int, depth_max: int) -> int:
     if kind == 116:
         return varint.decode_bytes(data, at)[1]
     if kind in (117, 118):
-        return _skip_collection(data, at, depth_max - 1, has_keys=kind == 118)
+        return _skip_collection(data, at, depth_max - 1, spend, has_keys=kind == 118)
     raise Malformed(f"a value has the unknown type {kind}")
 
 
-def _skip_collection(data: bytes, at: int, depth_max: int, *, has_keys: bool) -> int:
+def _skip_collection(data: bytes, at: int, depth_max: int, spend: Spend, *, has_keys: bool) -> int:
     count, at = varint.decode(data, at)
     if count > len(data) - at:
         raise Malformed(f"a collection announces {count} entries in {len(data) - at} bytes")
+    spend(1 + count)
     for _ in range(count):
         if has_keys:
             at = varint.decode_text(data, at)[1]
-        at = skip_any(data, at, depth_max)
+        at = skip_any(data, at, depth_max, spend)
     return at
 
 

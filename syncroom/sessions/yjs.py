@@ -9,6 +9,7 @@ document that it may not read and bytes that make no sense end the connection.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from functools import partial
@@ -27,7 +28,7 @@ from syncroom.errors import (
 )
 from syncroom.logs import about
 from syncroom.metrics import Fault, Part
-from syncroom.protocol import state_vector, yjs
+from syncroom.protocol import yjs
 from syncroom.protocol.frame import binary_frame
 from syncroom.sessions.connection import (
     CLOSE_RESTART,
@@ -37,8 +38,7 @@ from syncroom.sessions.connection import (
 )
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from syncroom.auth.participant import Participant
     from syncroom.auth.visitor import Visitor
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from syncroom.sessions.connection import Connection
 
 _log = logging.getLogger("syncroom.sessions.yjs")
+
+_TURN_S = 0.02
+"""When the messages of one frame have taken so long, others come in between."""
 
 _SHORT = 122
 """Updates up to this length have a frame and a message of one length byte each."""
@@ -213,6 +216,10 @@ class YjsSession:
         """Its own updates that came on disk meanwhile."""
         self._is_held = False
         """Whether nothing is read from it before it reads these."""
+        self._waiting: Iterator[yjs.Message] = iter(())
+        """What is still to be taken of a frame."""
+        self._part = Part.FRAME
+        """What of a frame is being taken."""
         room.join(document, self)
         self._joined = time.monotonic()
         self._expiry = expire_later(self, participant.expires_at)
@@ -226,21 +233,16 @@ class YjsSession:
 
     def receive(self, message: bytes) -> None:
         """Take one frame, which may hold several messages."""
-        part = _UPDATE
-        try:
-            if message[:2] == b"\0\2" and len(message) > 3 and message[2] == len(message) - 3:
+        if message[:2] == b"\0\2" and len(message) > 3 and message[2] == len(message) - 3:
+            try:
                 self._update(message[3:], live=True)
-                return
-            part = Part.FRAME
-            for each in yjs.read_messages(message):
-                part = _PARTS[each.kind, each.step]
-                self._take(each)
-                part = Part.FRAME
-        except SyncroomError as error:
-            self.fail(error, part)
-        except Exception as error:
-            self.end()
-            close_by_fault(self._connection, error, self._who())
+            except SyncroomError as error:
+                self.fail(error, _UPDATE)
+            except Exception as error:
+                self._break(error)
+            return
+        self._waiting = yjs.read_messages(message)
+        self._take_waiting()
 
     def fail(self, error: SyncroomError, part: Part = Part.FRAME) -> None:
         """Leave the document, and refuse the client."""
@@ -320,6 +322,52 @@ class YjsSession:
             )
             _log.info("left", extra=spent)
 
+    def _take_waiting(self) -> None:
+        try:
+            self._work()
+        except SyncroomError as error:
+            self.fail(error, self._part)
+        except Exception as error:
+            self._break(error)
+
+    def _work(self) -> None:
+        """Take the messages of a frame, the rest of them later where they take long."""
+        allowances, who = self._room.allowances, self.participant.id
+        began = now = time.perf_counter()
+        self._part = Part.FRAME
+        while True:
+            rest_s = allowances.rest_s(who, now)
+            if rest_s > 0 or now - began > _TURN_S:
+                self._put_off(rest_s)
+                return
+            message = next(self._waiting, None)
+            if message is None:
+                return
+            self._part = _PARTS[message.kind, message.step]
+            self._take(message)
+            self._part = Part.FRAME
+            done = time.perf_counter()
+            allowances.spend(who, done - now, done)
+            now = done
+
+    def _put_off(self, rest_s: float) -> None:
+        if rest_s > 0:
+            self._metrics.rests += 1
+            _log.debug("took its processor time", extra=about(**self._who()))
+        self._connection.hold()
+        asyncio.get_running_loop().call_later(max(0.0, rest_s), self._go_on)
+
+    def _go_on(self) -> None:
+        """Take what was put off."""
+        if self._connection.session is not self:
+            return
+        self._take_waiting()
+        self._connection.release()
+
+    def _break(self, error: Exception) -> None:
+        self.end()
+        close_by_fault(self._connection, error, self._who())
+
     def _who(self) -> dict[str, str]:
         """The client, for the log."""
         return {
@@ -348,7 +396,7 @@ class YjsSession:
 
     def _answer(self, vector: bytes) -> None:
         """Answer sync step 1; the first time with our own question and everybody's presence."""
-        clocks = state_vector.decode(vector)
+        clocks = self._document.read_vector(vector)
         if self._lag_vector is not None and self._is_greeted:
             self._lag_vector = vector
             return

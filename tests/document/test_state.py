@@ -452,3 +452,30 @@ def test_a_history_of_ten_thousand_clients_is_taken() -> None:
     sections = [craft.section(next(clients), 0, craft.string("x")) for _ in range(10_000)]
 
     assert len(_gate(craft.update(*sections)).state.clocks) == 10_000
+
+
+# -- what an update with a gap waits for
+
+
+def test_an_update_with_a_gap_waits_for_a_unit_that_it_builds_on() -> None:
+    gate = Gate()
+    first = craft.update(craft.section(1, 0, craft.string("ab")))
+    later = craft.update(craft.section(2, 0, craft.behind(craft.STRING, wire.string("c"), (1, 1))))
+    update = read_update(later, DEPTH)
+
+    assert gate.state.missing(update) == (1, 1)
+    assert not gate.state.has((1, 1))
+    gate.take(first, partly=False)
+
+    assert gate.state.has((1, 1))
+    assert gate.state.missing(update) is None
+
+
+def test_a_deletion_with_a_gap_waits_for_the_last_unit_that_it_deletes() -> None:
+    gate = Gate()
+    update = read_update(craft.update(deletes={1: [(0, 3)]}), DEPTH)
+
+    assert gate.state.missing(update) == (1, 2)
+    gate.take(craft.update(craft.section(1, 0, craft.string("abc"))), partly=False)
+
+    assert gate.state.missing(update) is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncroom.errors import Malformed
+from syncroom.errors import LimitExceeded, Malformed
 from syncroom.protocol import state_vector
 from syncroom.protocol.state_vector import CLOCK_MAX
 from tests.properties import examples
@@ -80,3 +80,11 @@ def test_a_count_beyond_the_bytes_is_refused_before_anything_is_made_of_it(count
 def test_what_native_code_would_take_otherwise_is_refused(entries: bytes) -> None:
     with pytest.raises(Malformed):
         state_vector.decode(entries)
+
+
+def test_a_vector_names_so_many_clients_as_are_allowed_and_no_more() -> None:
+    encoded = state_vector.encode({1: 1, 2: 1, 3: 1})
+
+    assert len(state_vector.decode(encoded, 3)) == 3
+    with pytest.raises(LimitExceeded, match="3 clients, 2 are allowed"):
+        state_vector.decode(encoded, 2)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncroom.errors import Malformed
+from syncroom.errors import LimitExceeded, Malformed
 from syncroom.protocol import state_vector
 from syncroom.protocol.state_vector import CLOCK_MAX
 from syncroom.protocol.update import (
@@ -419,3 +419,25 @@ def test_typing_of_yjs_is_recognised() -> None:
     recognised = sum(map(_check_keystroke, yjs_session().updates))
 
     assert recognised > 10
+
+
+PARTS = {
+    "structs": (craft.update(craft.section(5, 0, *[craft.gc(1)] * 3)), 7),
+    "clients": (craft.update(*(craft.section(each, 0, craft.gc(1)) for each in (5, 6))), 10),
+    "deletions": (craft.update(deletes={5: [(0, 1), (2, 1)]}), 9),
+    "values": (craft.update(craft.section(5, 0, craft.in_root(8, b"\x08" + b"\x7e" * 8))), 7),
+    "values in a list": (
+        craft.update(craft.section(5, 0, craft.in_root(8, b"\x01\x75\x02\x7e\x7e"))),
+        6,
+    ),
+    "JSON": (craft.update(craft.section(5, 0, craft.in_root(5, wire.string("[1,2,3]")))), 7),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_an_update_has_so_many_parts_as_are_allowed_and_no_more(name: str) -> None:
+    data, parts = PARTS[name]
+
+    assert read_update(data, DEPTH, parts).data == data
+    with pytest.raises(LimitExceeded, match=f"more than {parts - 1} parts"):
+        read_update(data, DEPTH, parts - 1)

@@ -90,6 +90,11 @@ class Exposition:
             ("bytes_in", "Bytes that came through WebSockets.", bytes_in),
             ("bytes_out", "Bytes about documents that were sent.", bytes_out),
             ("gaps", "Updates that built on something missing.", metrics.gaps),
+            (
+                "rests",
+                "Frames put off: their sender had used up its processor time.",
+                metrics.rests,
+            ),
             ("lags", "Times that a reader began to lag.", metrics.lags),
             ("view_hosts_started", "View hosts that were started.", self._hosts.started),
             ("view_hosts_died", "View hosts that ended over a request.", self._hosts.died),
