@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from syncroom.apis.agents import Agents
+from syncroom.apis.files import Files
 from syncroom.apis.messaging import Messaging
 from syncroom.apis.queues import Queues
 from syncroom.apis.registry import Registry
+from syncroom.apis.shelf import Shelf
+from syncroom.apis.storage import Storage
 from syncroom.apis.sync import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from syncroom.apis.base import Caller
     from syncroom.apis.queues import Keep, Load
     from syncroom.apis.sync import SchemaDocuments
+    from syncroom.contents import Contents
     from syncroom.room import Room
     from syncroom.store.base import Store
+    from syncroom.store.blobs import Blobs
     from syncroom.webhooks import Webhooks
+
+    SignUrl = Callable[[str, Caller, str, bool], str]
 
 
 class Equipment:
@@ -26,6 +35,9 @@ class Equipment:
 
     Args:
         store: where APIs keep what has to last.
+        blobs: where the bytes of files are.
+        contents: the content of documents.
+        sign_url: makes URLs of files that work alone, for a room.
         documents: documents with schemas.
         webhooks: calls agents elsewhere.
         flush: returns when what arrived is on disk.
@@ -34,11 +46,19 @@ class Equipment:
     def __init__(
         self,
         store: Store,
+        blobs: Blobs,
+        contents: Contents,
+        sign_url: SignUrl,
         documents: SchemaDocuments,
         webhooks: Webhooks,
         flush: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
+        self._blobs = blobs
+        self._contents = contents
+        self._sign_url = sign_url
+        self._files: WeakValueDictionary[str, Files] = WeakValueDictionary()
+        """The catalogues in use: two of one room would sweep each other's uploads away."""
         self._documents = documents
         self._webhooks = webhooks
         self._flush = flush
@@ -51,9 +71,40 @@ class Equipment:
             Agents(partial(self._webhooks.call, room.name)),
             Sync(room, self._documents, self._flush),
             Queues(*self._kept(room, Queues.name), room.limits),
+            self._storage(room),
         )
+
+    async def forget(self, room: str) -> None:
+        """Take the files of a room away that was deleted; raises `Unavailable`."""
+        self._files.pop(room, None)
+        await self._blobs.delete_room(room)
+
+    def _storage(self, room: Room) -> Storage:
+        files = self._files.get(room.name)
+        if files is None:
+            kept = self._kept(room, Storage.name)
+            documents = partial(self._store.documents, room.name)
+            files = Files(room.name, self._blobs, *kept, documents, room.limits)
+            self._files[room.name] = files
+        shelf = Shelf(files, _Documents(self._contents, room.name), room.participants.members)
+        return Storage(shelf, partial(self._sign_url, room.name))
 
     def _kept(self, room: Room, api: str) -> tuple[Load, Keep]:
         """How an API reads and writes what it keeps."""
         read, change = self._store.items, self._store.change_items
         return partial(read, room.name, api), partial(change, room.name, api)
+
+
+class _Documents:
+    """The documents of a room, as far as they are files."""
+
+    def __init__(self, contents: Contents, room: str) -> None:
+        self._contents = contents
+        self._room = room
+
+    async def read(self, path: str) -> bytes:
+        content: bytes = (await self._contents.export(self._room, path, "json")).value
+        return content
+
+    async def end(self, path: str) -> None:
+        await self._contents.delete(self._room, path)

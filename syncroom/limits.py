@@ -91,6 +91,18 @@ class Limits(BaseModel):
     outbox_bytes_max: PositiveInt = 1 << 20
     """Unsent bytes for one reader: past it, one diff is cheaper than the backlog."""
 
+    file_bytes_max: PositiveInt = 5 << 30
+    """One file: uploads and downloads pass in parts, so that only the disk bounds it."""
+
+    room_files_bytes_max: PositiveInt = 50 << 30
+    """All files of one room."""
+
+    room_files_max: PositiveInt = 100_000
+    """Files and folders of one room; their names are in memory while the room is."""
+
+    download_url_s: PositiveFloat = 3600.0
+    """A URL that can be downloaded from without a token works so long."""
+
     queue_bytes_max: PositiveInt = 64 << 20
     """Messages of one queue that nobody has received; they are in memory while the room is."""
 

@@ -17,7 +17,7 @@ from syncroom.metrics import Metrics
 from syncroom.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from syncroom.apis.agents import CallAgent
     from syncroom.apis.base import Caller
@@ -56,6 +56,8 @@ class Rooms:
         """Called with the name of a room that everybody has to leave, and why."""
         self.equip: Equip = talk_only
         """Makes the APIs of a room; to be set before there is one."""
+        self.on_deletion: Callable[[str], Awaitable[None]] | None = None
+        """Called with the name of a room whose documents are gone."""
         self._rooms: dict[str, Room] = {}
         self._ending: set[str] = set()
         """The names of rooms that are being deleted."""
@@ -143,6 +145,8 @@ class Rooms:
             if room is not None:
                 await room.end()
             await self.catalogue.delete(name)
+            if self.on_deletion is not None:
+                await self.on_deletion(name)
         finally:
             self._ending.discard(name)
 

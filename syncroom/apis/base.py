@@ -160,7 +160,7 @@ class Toolkit:
         if scope is None or getattr(scope, self.grant) is None:
             raise denied(f"the token has no {self.grant} grant")
 
-    def read(self, tool: Tool, caller: Caller, arguments: Content) -> Request:
+    def request_of(self, tool: Tool, caller: Caller, arguments: Content) -> Request:
         """What a caller asks, once it is known that it may; raises `Malformed`, `Denied`."""
         try:
             request = tool.model.model_validate(

@@ -258,7 +258,7 @@ def start(toolkit: Toolkit, tool: Tool, call: Call, arguments: Content) -> None:
         if tool.streams:
             work: Any = _run_stream(toolkit, tool, call, arguments)
         else:
-            work = tool.run(toolkit, call.caller, toolkit.read(tool, call.caller, arguments))
+            work = tool.run(toolkit, call.caller, toolkit.request_of(tool, call.caller, arguments))
     except Exception as error:
         _fail(toolkit, tool, call, error)
         return
@@ -280,7 +280,7 @@ def _run_stream(
         if not tool.opens_late:
             stream.open()
         return _read_on(toolkit, tool, stream)
-    request = toolkit.read(tool, call.caller, arguments)
+    request = toolkit.request_of(tool, call.caller, arguments)
     stream.open()
     stream.take(CLOSE)
     work: Coroutine[Any, Any, Reply] = tool.run(toolkit, call.caller, request, stream)  # type: ignore[assignment]
@@ -294,7 +294,7 @@ async def _read_on(toolkit: Toolkit, tool: Tool, stream: Stream) -> Reply:
     except StopAsyncIteration:
         raise Malformed("the stream ended before it said what it is for") from None
     caller = stream.call.caller
-    request = toolkit.read(tool, caller, first)
+    request = toolkit.request_of(tool, caller, first)
     work: Awaitable[Reply] = tool.run(toolkit, caller, request, stream)  # type: ignore[assignment]
     return await work
 

@@ -12,6 +12,7 @@ from syncroom.server.http import page
 from syncroom.server.http.accounts import Accounts
 from syncroom.server.http.api import Api, answer_error, answer_unknown
 from syncroom.server.http.documents import Documents
+from syncroom.server.http.files import FileEndpoints, UrlSigner
 from syncroom.server.http.maintenance import Maintenance
 from syncroom.server.http.metrics import Exposition
 from syncroom.server.http.rooms import RoomList
@@ -29,6 +30,7 @@ def create_app(gate: Gate, contents: Contents) -> Starlette:
         *Documents(contents, gate.rooms, gate.admission).routes,
         *Maintenance(contents.fsck, gate.rooms, gate.admission).routes,
         *Accounts(rooms, keyring, gate.public_url).routes,
+        *FileEndpoints(rooms, keyring, UrlSigner(keyring, rooms.limits)).routes,
         *RoomList(rooms, keyring).routes,
         *Exposition(gate, contents.hosts).routes,
         *page.routes(),

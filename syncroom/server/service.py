@@ -15,8 +15,10 @@ from syncroom.rooms import Rooms
 from syncroom.server.address import TrustedProxies
 from syncroom.server.app import create_app
 from syncroom.server.gate import Gate
+from syncroom.server.http.files import UrlSigner
 from syncroom.server.key_watch import KeyWatch
 from syncroom.server.loop_watch import LoopWatch
+from syncroom.store.blobs import Blobs
 from syncroom.store.keys import KeyFile
 from syncroom.store.quarantine import Quarantine
 from syncroom.store.sqlite import SqliteStore
@@ -39,6 +41,7 @@ class Service:
     def __init__(
         self,
         store: Store,
+        blobs: Blobs,
         quarantine: Quarantine,
         keyring: Keyring,
         limits: Limits,
@@ -53,7 +56,12 @@ class Service:
         self._hooks.contents = self.contents
         documents = MeshDocuments(self.contents, self.rooms)
         webhooks = Webhooks(keyring, backends.webhook_secret)
-        self.rooms.equip = Equipment(store, documents, webhooks, self.rooms.flush).registry
+        signer = UrlSigner(keyring, limits)
+        equipment = Equipment(
+            store, blobs, self.contents, signer.download, documents, webhooks, self.rooms.flush
+        )
+        self.rooms.equip = equipment.registry
+        self.rooms.on_deletion = equipment.forget
         self.gate = Gate(self.rooms, Admission(keyring, limits, hooks), proxies, public_url)
         self.app = create_app(self.gate, self.contents)
         self._watch = LoopWatch(asyncio.get_running_loop(), self.rooms.metrics.loop_lag)
@@ -95,8 +103,8 @@ async def running(
     store = SqliteStore(data_dir, commit_pause_s=limits.commit_pause_s)
     await store.open()
     try:
-        quarantine = Quarantine(data_dir)
-        service = Service(store, quarantine, keyring, limits, hooks, backends, trusted, public_url)
+        parts = store, Blobs(data_dir), Quarantine(data_dir), keyring
+        service = Service(*parts, limits, hooks, backends, trusted, public_url)
         watch = KeyWatch(files, service.gate)
         try:
             await service.rooms.open()

@@ -22,6 +22,7 @@ from syncroom.auth.token import ParticipantToken
 from syncroom.errors import Denied
 from syncroom.server.http.asker import asker_of, bearer_of
 from syncroom.server.http.body import read_json
+from syncroom.server.http.files import PREFIX as FILES
 from syncroom.server.urls import room_url
 
 if TYPE_CHECKING:
@@ -132,8 +133,9 @@ class Accounts:
         await read_json(request, Question, self._limits)
         return JSONResponse({"allowed": asker.key is not None})
 
-    async def _config(self, _: Request) -> Response:
-        return JSONResponse({"domains": {}})
+    async def _config(self, request: Request) -> Response:
+        base = self._public_url or str(request.base_url)
+        return JSONResponse({"domains": {"files": base.rstrip("/") + FILES}})
 
     def _mint(self, new: NewToken, key: ApiKey) -> str:
         """A token signed with a key; raises `Malformed`."""

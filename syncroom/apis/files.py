@@ -1,0 +1,279 @@
+"""
+The catalogue of a room's files: which there are, where their bytes lie, how much they take.
+
+A folder is there as long as something lies in it, or because it was made. Changes are on disk
+when a method returns; the bytes that nobody refers to any more go after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import mimetypes
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from syncroom.errors import Conflict, LimitExceeded, NotFound, SyncroomError
+from syncroom.store.base import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from syncroom.apis.queues import Keep, Load
+    from syncroom.limits import Limits
+    from syncroom.store.base import DocumentInfo
+    from syncroom.store.blobs import Blobs
+
+
+class NotEmpty(Conflict):
+    """A folder with something in it, where one without was needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file."""
+
+    blob: str
+    """Where its bytes are; another id for every content, empty for a folder that was made."""
+    size: int
+    name: str
+    """What it is called when it is downloaded."""
+    mime_type: str
+    created_ms: int
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A line of a folder's list."""
+
+    name: str
+    is_folder: bool
+    size: int | None
+    created_ms: int
+    updated_ms: int
+
+
+Lines: TypeAlias = list[Listed]
+Paths: TypeAlias = list[str]
+Moves: TypeAlias = list[tuple[str, str]]
+"""From where to where."""
+
+
+class Files:
+    """The files of one room.
+
+    Args:
+        room: the name of the room.
+        blobs: where bytes are.
+        load: reads what was kept of the catalogue.
+        keep: writes entries, and takes others away.
+        documents: the documents of the room, which lie in the same folders.
+        limits: the bounds of the server.
+    """
+
+    def __init__(
+        self,
+        room: str,
+        blobs: Blobs,
+        load: Load,
+        keep: Keep,
+        documents: Callable[[], Awaitable[Sequence[DocumentInfo]]],
+        limits: Limits,
+    ) -> None:
+        self.room = room
+        self.blobs = blobs
+        self._load = load
+        self._keep = keep
+        self._documents = documents
+        self._limits = limits
+        self._files: dict[str, File] = {}
+        self._loading: asyncio.Task[None] | None = None
+        self._bytes = 0
+        self._changing = asyncio.Lock()
+
+    async def find(self, path: str) -> File | None:
+        """The file at a path; raises `Damaged`, `Unavailable`, as all that follow."""
+        await self._loaded()
+        file = self._files.get(path)
+        return file if file is not None and file.blob else None
+
+    async def document(self, path: str) -> DocumentInfo | None:
+        """The document at a path."""
+        return next((each for each in await self._documents() if each.path == path), None)
+
+    async def documents_at(self, path: str) -> Paths:
+        """The document at a path, or those that lie below it."""
+        paths = [each.path for each in await self._documents()]
+        return [each for each in paths if each == path or each.startswith(f"{path}/")]
+
+    async def holds(self, path: str) -> bool:
+        """Whether a file or a folder with files is there."""
+        await self._loaded()
+        return any(each == path or each.startswith(f"{path}/") for each in self._files)
+
+    async def stat(self, path: str) -> Listed | None:
+        """What is at a path: a file, a document or a folder."""
+        folder, _, name = path.rpartition("/")
+        return next((each for each in await self.list(folder) if each.name == name), None)
+
+    async def list(self, folder: str) -> Lines:
+        """What lies in a folder, by name; nothing in one that is not there."""
+        await self._loaded()
+        prefix = f"{folder}/" if folder else ""
+        found: dict[str, Listed] = {}
+        for document in await self._documents():
+            line = Listed("", False, None, document.created_ms, document.changed_ms)
+            _collect(found, prefix, document.path, line)
+        for path, file in self._files.items():
+            size = file.size if file.blob else None
+            line = Listed("", not file.blob, size, file.created_ms, file.updated_ms)
+            _collect(found, prefix, path, line)
+        return [found[name] for name in sorted(found)]
+
+    def local_path(self, file: File) -> Path:
+        """The file of the disk that holds the bytes of a file."""
+        return self.blobs.path(self.room, file.blob)
+
+    async def check_free(self, path: str, *, overwrite: bool) -> None:
+        """Raise `Conflict` where no file can be put."""
+        there = await self.stat(path)
+        if there is not None and (there.is_folder or not overwrite or path not in self._files):
+            kind = "folder" if there.is_folder else "file" if path in self._files else "document"
+            raise Conflict(f"there is a {kind} at {path!r} already")
+        for folder in _folders(path):
+            if (await self.find(folder)) is not None or await self.document(folder) is not None:
+                raise Conflict(f"{folder!r} is no folder, so nothing can be put into it")
+
+    def check_room(self, size: int, path: str) -> None:
+        """Raise `LimitExceeded` where a file of so many bytes is too much."""
+        if size > self._limits.file_bytes_max:
+            allowed = self._limits.file_bytes_max
+            raise LimitExceeded(f"a file may have {allowed} bytes; {path!r} has more")
+        replaced = self._files[path].size if path in self._files else 0
+        taken, allowed = self._bytes - replaced + size, self._limits.room_files_bytes_max
+        if taken > allowed:
+            raise LimitExceeded(f"the files of the room would take {taken} of {allowed} bytes")
+        if len(self._files) >= self._limits.room_files_max and path not in self._files:
+            raise LimitExceeded(f"the room has {len(self._files)} files, as many as it may have")
+
+    async def put(
+        self, path: str, blob: str, size: int, *, name: str = "", mime_type: str = ""
+    ) -> File:
+        """Let a path be the file with the bytes of a blob; the one before it goes."""
+        await self._loaded()
+        async with self._changing:
+            before = self._files.get(path)
+            now = _now_ms()
+            created = before.created_ms if before is not None and before.blob else now
+            guessed = mimetypes.guess_type(path)[0] or "application/octet-stream"
+            title = name or path.rpartition("/")[2]
+            file = File(blob, size, title, mime_type or guessed, created, now)
+            await self._change({path: file}, ())
+            await self._forget([before])
+        return file
+
+    async def make_folder(self, path: str) -> None:
+        """Let a folder be there also while nothing lies in it; raises `Conflict`."""
+        if await self.stat(path) is not None:
+            raise Conflict(f"there is something at {path!r} already")
+        await self.check_free(path, overwrite=False)
+        now = _now_ms()
+        async with self._changing:
+            await self._change({path: File("", 0, "", "", now, now)}, ())
+
+    async def delete(self, path: str, *, recursive: bool) -> Paths:
+        """Take a file, or a folder, away; the paths of the files that went.
+
+        Documents stay: they are ended otherwise. Raises `NotFound`, and `NotEmpty` for a folder
+        with something in it that is not to be deleted with it.
+        """
+        await self._loaded()
+        async with self._changing:
+            below = [each for each in self._files if each.startswith(f"{path}/")]
+            if below and not recursive:
+                raise NotEmpty(f"{path!r} is a folder; delete it with all that lies in it")
+            if path not in self._files and not below:
+                raise NotFound(f"there is no file at {path!r}")
+            gone = {each: self._files[each] for each in [path, *below] if each in self._files}
+            await self._change({}, gone)
+            await self._forget(gone.values())
+        return [each for each, file in gone.items() if file.blob]
+
+    async def move(self, source: str, target: str, *, overwrite: bool) -> Moves:
+        """Move a file, or a folder; from where to where each file went.
+
+        Raises `NotFound`, and `Conflict` where something is in the way.
+        """
+        if target == source or target.startswith(f"{source}/"):
+            raise Conflict(f"{source!r} can't be moved into itself")
+        await self.check_free(target, overwrite=overwrite)
+        async with self._changing:
+            moved = {
+                path: target + path.removeprefix(source)
+                for path in self._files
+                if path == source or path.startswith(f"{source}/")
+            }
+            if not moved:
+                raise NotFound(f"there is no file at {source!r}")
+            replaced = self._files.get(target)
+            await self._change({new: self._files[old] for old, new in moved.items()}, moved)
+            await self._forget([replaced])
+        return [(old, new) for old, new in moved.items() if self._files[new].blob]
+
+    async def _change(self, put: dict[str, File], drop: Iterable[str]) -> None:
+        items = [Item(path, 0, json.dumps(asdict(file)).encode()) for path, file in put.items()]
+        gone = [path for path in drop if path not in put]
+        await self._keep(items, [(path, 0) for path in gone])
+        for path in gone:
+            self._files.pop(path, None)
+        self._files.update(put)
+        self._bytes = sum(file.size for file in self._files.values())
+
+    async def _forget(self, files: Iterable[File | None]) -> None:
+        """Let the bytes go that nobody refers to any more."""
+        for file in files:
+            if file is not None and file.blob:
+                await self.blobs.delete(self.room, file.blob)
+
+    async def _loaded(self) -> None:
+        if self._loading is None:
+            self._loading = asyncio.get_running_loop().create_task(self._read())
+        loading = self._loading
+        try:
+            await asyncio.shield(loading)
+        except SyncroomError:
+            if self._loading is loading:
+                self._loading = None  # whoever comes next tries again
+            raise
+
+    async def _read(self) -> None:
+        items = await self._load()
+        self._files = {item.name: File(**json.loads(item.value)) for item in items}
+        self._bytes = sum(file.size for file in self._files.values())
+        await self.blobs.sweep(self.room, {file.blob for file in self._files.values()})
+
+
+def _collect(found: dict[str, Listed], prefix: str, path: str, line: Listed) -> None:
+    """Put what lies at a path into the list of a folder, if it lies there or below it."""
+    if not path.startswith(prefix) or path == prefix:
+        return
+    name, slash, _ = path.removeprefix(prefix).partition("/")
+    before = found.get(name)
+    created, updated = line.created_ms, line.updated_ms
+    if before is not None:
+        created, updated = min(created, before.created_ms), max(updated, before.updated_ms)
+    is_folder = bool(slash) or line.is_folder
+    found[name] = Listed(name, is_folder, None if is_folder else line.size, created, updated)
+
+
+def _folders(path: str) -> list[str]:
+    """The folders that a path lies in, the outermost first."""
+    names = path.split("/")[:-1]
+    return ["/".join(names[:count]) for count in range(1, len(names) + 1)]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

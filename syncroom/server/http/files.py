@@ -1,0 +1,374 @@
+"""
+Files over HTTP: the endpoints behind the MeshAgent command line's ``room storage``, and URLs that
+work alone for a while.
+
+An API key may do everything in its project; a participant token what its storage grant says.
+Source of the format: the command line, ``meshagent-cli`` 0.56.0 on PyPI.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from syncroom.apis.base import denied
+from syncroom.apis.storage import Storage, file_path, line_json, line_time
+from syncroom.auth import jws
+from syncroom.auth.participant import Participant, participant_of
+from syncroom.auth.scopes import ApiScope
+from syncroom.errors import Denied, Malformed, NotFound
+from syncroom.server.http.asker import Asker, asker_of
+from syncroom.server.http.body import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+
+    from syncroom.apis.base import Caller
+    from syncroom.apis.shelf import Shelf
+    from syncroom.auth.keys import Keyring
+    from syncroom.auth.storage_grant import FileAction, StorageGrant
+    from syncroom.limits import Limits
+    from syncroom.rooms import Rooms
+
+PREFIX = "/files"
+
+_SERVER_ID = "server"
+"""Who changes files without being in the room."""
+
+_HARMLESS = {
+    "Content-Security-Policy": "sandbox",  # what somebody uploaded is no page of this server
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Target(_Body):
+    """A room, as the command line names it."""
+
+    project_id: str
+    kind: Literal["room"]
+    name: str
+
+
+class Source(_Body):
+    """Something in a room."""
+
+    target: Target
+    path: str
+
+
+class Transfer(_Body):
+    """Something that is to be copied or moved."""
+
+    source: Source
+    overwrite: bool = False
+
+
+class Presign(_Body):
+    """A URL that is to be made."""
+
+    target: Target
+    path: str
+    method: Literal["GET", "HEAD", "PUT", "DELETE"]
+    expires_in: int = Field(ge=1, le=604_800)
+
+
+class UrlSigner:
+    """Makes URLs that whoever has one can use, for what they were made for, until they end."""
+
+    def __init__(self, keyring: Keyring, limits: Limits) -> None:
+        self._keyring = keyring
+        self._limits = limits
+
+    def download(self, room: str, caller: Caller, path: str, is_attachment: bool) -> str:
+        """The URL of a file, for a participant of a room, on the server that it came to."""
+        base, _, _ = caller.room_url.rpartition("/rooms/")
+        signed = self.sign(room, path, "GET", self._limits.download_url_s, is_attachment)
+        project = self._keyring.project_id or "default"
+        return f"http{base.removeprefix('ws')}{place(project, room, path)}?signed={signed}"
+
+    def sign(
+        self, room: str, path: str, method: str, seconds: float, is_attachment: bool = False
+    ) -> str:
+        """What permits one method on one path for a time."""
+        what = {"room": room, "path": path, "method": method, "attachment": is_attachment}
+        claims: Any = {"file": what, "exp": int(time.time() + seconds)}
+        return jws.sign(claims, self._keyring.secret_for(None))
+
+    def read(self, signed: str, room: str, path: str, method: str) -> bool:
+        """Whether it is to be an attachment; raises `Denied` where nothing is permitted."""
+        found = jws.read(signed)
+        what = found.payload.get("file")
+        ends = found.payload.get("exp")
+        if not found.is_signed_with(self._keyring.secret_for(None)) or not isinstance(what, dict):
+            raise Denied("the signature of this URL is none of this server")
+        if not isinstance(ends, int) or time.time() > ends:
+            raise Denied("this URL has ended; ask for a new one")
+        methods = ("GET", "HEAD") if what.get("method") == "GET" else (what.get("method"),)
+        if (what.get("room"), what.get("path")) != (room, path) or method not in methods:
+            raise Denied("this URL was made for something else")
+        return what.get("attachment") is True
+
+
+def place(project: str, room: str, path: str) -> str:
+    """The path of a file in a URL."""
+    return f"{PREFIX}/{quote(project, safe='')}/rooms/{quote(room, safe='')}/{quote(path)}"
+
+
+class FileEndpoints:
+    """The REST endpoints for files."""
+
+    def __init__(self, rooms: Rooms, keyring: Keyring, signer: UrlSigner) -> None:
+        self._rooms = rooms
+        self._limits = rooms.limits
+        self._keyring = keyring
+        self._signer = signer
+        path = PREFIX + "/{project}/rooms/{room}/{path:path}"
+        self.routes = [
+            Route(PREFIX + "/v1/presign", self._presign, methods=["POST"]),
+            Route(path, self._read, methods=["GET", "HEAD"]),
+            Route(path, self._write, methods=["PUT"]),
+            Route(path, self._delete, methods=["DELETE"]),
+            Route(path, self._act, methods=["POST"]),
+        ]
+
+    async def _read(self, request: Request) -> Response:
+        if "list" in request.query_params:
+            return await self._list(request)
+        if "permissions" in request.query_params:
+            return self._permissions(request)
+        path = _path_of(request)
+        who, is_attachment = self._permit(request, "read", path)
+        shelf = self._shelf(request.path_params["room"])
+        line = await shelf.files.stat(path) if path else None
+        if line is None and path:
+            raise NotFound(f"there is no file at {path!r}")
+        if line is None or line.is_folder:
+            if request.method != "HEAD":
+                raise NotFound(f"{path!r} is a folder")
+            return Response(headers={"X-Meshagent-Is-Folder": "true"})
+        await shelf.check_there(who, path)
+        return await _send(request, shelf, path, is_attachment)
+
+    async def _list(self, request: Request) -> Response:
+        query = request.query_params
+        folder = file_path(query.get("prefix", request.path_params["path"]))
+        who = self._asker(request)
+        if not _grant(who).can_list_directory(folder):
+            raise denied("to list this folder")
+        limit = _number(query.get("limit", "1000"), 1, 1000)
+        after = _untoken(query.get("continuation_token", ""))
+        shelf = self._shelf(request.path_params["room"])
+        lines = [each for each in await shelf.visible(who, folder) if each.name > after]
+        token = _token(lines[limit - 1].name) if len(lines) > limit else None
+        entries = [line_json(each) for each in lines[:limit]]
+        return JSONResponse({"entries": entries, "continuation_token": token})
+
+    def _permissions(self, request: Request) -> Response:
+        path, grant = _path_of(request), _grant(self._asker(request))
+        actions: list[FileAction] = ["list", "read", "write", "delete", "presign"]
+        return JSONResponse(
+            {
+                "actions": [it for it in actions if grant.allows(it, path)],
+                "recursive_actions": [it for it in actions if grant.allows(it, path, subtree=True)],
+            }
+        )
+
+    async def _write(self, request: Request) -> Response:
+        path = _named(_path_of(request))
+        self._permit(request, "write", path)
+        overwrite = _flag(request, "overwrite")
+        length = request.headers.get("content-length")
+        await self._shelf(request.path_params["room"]).save(
+            path,
+            self._parts(request),
+            _SERVER_ID,
+            overwrite=overwrite,
+            size=None if length is None else int(length),
+            mime_type=request.headers.get("content-type", ""),
+        )
+        return JSONResponse({"path": path}, 201)
+
+    async def _delete(self, request: Request) -> Response:
+        path = _named(_path_of(request))
+        is_recursive = _flag(request, "recursive")
+        who, _ = self._permit(request, "delete", path, subtree=is_recursive)
+        shelf = self._shelf(request.path_params["room"])
+        await shelf.remove(who, path, _SERVER_ID, is_recursive)
+        return Response(status_code=204)
+
+    async def _act(self, request: Request) -> Response:
+        action, path = request.query_params.get("action"), _named(_path_of(request))
+        if action == "mkdir":
+            self._permit(request, "write", path)
+            await self._shelf(request.path_params["room"]).files.make_folder(path)
+            return JSONResponse({"path": path}, 201)
+        if action not in ("copy", "move"):
+            raise Malformed(f"the action {action!r} is none of mkdir, copy, move")
+        transfer = await read_json(request, Transfer, self._limits)
+        source, room = _named(file_path(transfer.source.path)), request.path_params["room"]
+        who = self._asker(request)
+        if transfer.source.target.name != room:
+            raise Malformed("files are copied and moved within one room")
+        grant, is_move = _grant(who), action == "move"
+        if not grant.can_write(path, subtree=True) or not grant.can_read(source, subtree=True):
+            raise denied(f"to {action} this")
+        if is_move and not grant.can_delete(source, recursive=True):
+            raise denied("to move this")
+        shelf = self._shelf(room)
+        if is_move:
+            await shelf.relocate(source, path, _SERVER_ID, overwrite=transfer.overwrite)
+        else:
+            await shelf.check_there(who, source)
+            await shelf.copy(source, path, _SERVER_ID, overwrite=transfer.overwrite)
+        return JSONResponse({"path": path})
+
+    async def _presign(self, request: Request) -> Response:
+        wanted = await read_json(request, Presign, self._limits)
+        asker = asker_of(request, self._keyring)
+        room, path = wanted.target.name, _named(file_path(wanted.path))
+        who = _participant(asker, room, wanted.target.project_id)
+        if not _grant(who).can_presign(path):
+            raise denied("to make URLs that work alone")
+        signed = self._signer.sign(room, path, wanted.method, wanted.expires_in)
+        base = str(request.base_url).rstrip("/")
+        return JSONResponse(
+            {
+                "url": f"{base}{place(asker.project_id, room, path)}?signed={signed}",
+                "method": wanted.method,
+                "headers": {},
+                "expires_at": line_time(int(time.time() * 1000) + 1000 * wanted.expires_in),
+            }
+        )
+
+    def _permit(
+        self, request: Request, action: FileAction, path: str, *, subtree: bool = False
+    ) -> tuple[Participant, bool]:
+        """Who asks, and whether the answer is to be an attachment; raises `Denied`."""
+        signed, room = request.query_params.get("signed"), request.path_params["room"]
+        if signed is not None:
+            self._rooms.check(room)
+            return _owner(), self._signer.read(signed, room, path, request.method)
+        who = self._asker(request)
+        if not _grant(who).allows(action, path, subtree=subtree):
+            raise denied(f"to {action} this file")
+        return who, False
+
+    def _asker(self, request: Request) -> Participant:
+        room = request.path_params["room"]
+        asker = asker_of(request, self._keyring)
+        self._rooms.check(room)
+        return _participant(asker, room, asker.project_id)
+
+    def _shelf(self, room: str) -> Shelf:
+        storage = self._rooms.room(room).apis.toolkits[Storage.name]
+        assert isinstance(storage, Storage)
+        shelf: Shelf = storage.shelf
+        return shelf
+
+    async def _parts(self, request: Request) -> AsyncIterator[bytes]:
+        """A body, part by part; raises `Malformed` where the next one does not come in time."""
+        parts = request.stream()
+        while True:
+            try:
+                async with asyncio.timeout(self._limits.upload_s_max):
+                    part = await anext(parts, None)
+            except TimeoutError:
+                raise Malformed("the body did not come in time") from None
+            if part is None:
+                return
+            yield part
+
+
+async def _send(request: Request, shelf: Shelf, path: str, is_attachment: bool) -> Response:
+    """A file, or a part of it; a document as JSON."""
+    kind = "attachment" if is_attachment else "inline"
+    file = await shelf.files.find(path)
+    if file is None:
+        async with shelf.reading(path) as document:
+            content = await document.read(document.size)
+        headers = {**_HARMLESS, "Content-Disposition": kind}
+        return Response(content, headers=headers, media_type=document.mime_type)
+    tag = f'"{file.blob}"'
+    if tag in request.headers.get("if-none-match", "").replace("W/", "").split(", "):
+        return Response(status_code=304, headers={"ETag": tag})
+    return FileResponse(
+        shelf.files.local_path(file),
+        headers={**_HARMLESS, "ETag": tag, "Last-Modified": _http_date(file.updated_ms)},
+        media_type=file.mime_type,
+        filename=file.name,
+        content_disposition_type=kind,
+    )
+
+
+def _path_of(request: Request) -> str:
+    return file_path(request.path_params["path"])
+
+
+def _named(path: str) -> str:
+    if not path:
+        raise Malformed("the root of a room is no file")
+    return path
+
+
+def _participant(asker: Asker, room: str, project: str) -> Participant:
+    """Who asks, as the room sees them; raises `Denied`."""
+    if project != asker.project_id:
+        raise Denied(f"these credentials are for project {asker.project_id!r}, not {project!r}")
+    if asker.token is None:
+        return _owner()
+    if room not in asker.token.rooms:
+        raise Denied("the token does not grant this room")
+    return participant_of(asker.token)
+
+
+def _owner() -> Participant:
+    """Whoever holds a key, or something that was signed for just this."""
+    return Participant(_SERVER_ID, _SERVER_ID, "agent", ApiScope.full(), None)
+
+
+def _grant(who: Participant) -> StorageGrant:
+    grant = who.scope.storage if who.scope is not None else None
+    if grant is None:
+        raise denied("the token has no storage grant")
+    return grant
+
+
+def _flag(request: Request, name: str) -> bool:
+    return request.query_params.get(name, "").lower() == "true"
+
+
+def _number(text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise Malformed(f"{text[:20]!r} is no number from {least} to {most}")
+    return int(text)
+
+
+def _token(name: str) -> str:
+    """Where a list goes on: after a name."""
+    return base64.urlsafe_b64encode(name.encode()).decode()
+
+
+def _untoken(token: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(token.encode()).decode()
+    except ValueError:
+        raise Malformed("the continuation_token is none of this server") from None
+
+
+def _http_date(ms: int) -> str:
+    return format_datetime(datetime.fromtimestamp(ms / 1000, UTC), usegmt=True)
