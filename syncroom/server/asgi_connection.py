@@ -10,16 +10,21 @@ Pings are the server's own affair.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
 from syncroom.protocol import frame
 from syncroom.server.seated import CLOSE_S, SeatedConnection
+from syncroom.sessions.connection import CLOSE_RESTART, CLOSE_TRY_LATER
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Send
 
     from syncroom.server.gate import Gate
+
+_GONE = (OSError, RuntimeError)
+"""The ways in which servers say that a connection is lost. A `TimeoutError` is an `OSError`."""
 
 
 class AsgiConnection(SeatedConnection):
@@ -44,16 +49,21 @@ class AsgiConnection(SeatedConnection):
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Carry messages until the connection is lost, or was closed."""
-        writing = asyncio.get_running_loop().create_task(self._write_all(send))
+        writing = self._loop.create_task(self._write_all(send))
+        is_cut = False
         try:
             async with self._life:
                 await self._read_all(receive)
         except TimeoutError:
-            pass  # it was cut off
+            is_cut = True
         finally:
             self._forget()
             writing.cancel()
             await asyncio.wait([writing])
+        if is_cut:  # servers keep a connection whose application says nothing
+            with contextlib.suppress(*_GONE):
+                async with asyncio.timeout(CLOSE_S):
+                    await send({"type": "websocket.close", "code": CLOSE_TRY_LATER})
 
     def hold(self) -> None:
         self._holds += 1
@@ -73,8 +83,8 @@ class AsgiConnection(SeatedConnection):
         self._again(CLOSE_S, self._cut)
 
     def abort(self) -> None:
-        self._leave()
-        self._cut()
+        """Close it: ASGI knows no end without a word."""
+        self.close(CLOSE_RESTART, "connect again")
 
     async def _read_all(self, receive: Receive) -> None:
         while True:
@@ -111,7 +121,7 @@ class AsgiConnection(SeatedConnection):
                     await self._send(self._outbox.popleft(), send)
             code, reason = self._farewell
             await send({"type": "websocket.close", "code": code, "reason": reason})
-        except (OSError, RuntimeError):  # the ways in which servers say that it is gone
+        except _GONE:
             self._cut()
 
     async def _send(self, frames: bytes, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from tests.server.mounted import around, collab, served, token
 from tests.support import wire
 from tests.support.editor import Editor, provider
 from tests.support.node import VERSIONS
-from tests.support.raw import RawClient, joined, refusal
+from tests.support.raw import WAIT_S_MAX, RawClient, joined, refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +82,17 @@ async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None
             await ann.flush()
             await ann.until_acknowledged()
             await ann.disconnect()
+
+
+async def test_a_participant_of_the_room_protocol_learns_where_it_found_the_room(
+    tmp_path: Path,
+) -> None:
+    async with served(around(collab=collab(tmp_path))) as server:
+        url = f"{server.ws_url}/collab/rooms/demo"
+        async with connect(f"{url}?token={token()}", proxy=None) as socket:
+            async with asyncio.timeout(WAIT_S_MAX):
+                while url.encode() not in await socket.recv(decode=False):
+                    pass
 
 
 # -- where it is
