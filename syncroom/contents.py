@@ -29,6 +29,7 @@ from syncroom.errors import (
 )
 from syncroom.fsck import Fsck
 from syncroom.protocol.update import read_update
+from syncroom.schemas import Schemas
 from syncroom.store.base import Record
 from syncroom.store.quarantine import Quarantined
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 _QUARANTINED_MAX = 16
 """Records of one document; a document with more is not worth showing without them."""
 
-FORMATS = ("update", "json", "text", "markdown", "xml", "types")
+FORMATS = ("update", "json", "text", "markdown", "xml", "types", "schema")
 """What a document can be read as: ``types`` tells the type of each of its roots."""
 
 IMPORTED = {
@@ -54,8 +55,9 @@ IMPORTED = {
     "text": "set_text",
     "markdown": "set_text",
     "patch": "patch",
+    "schema": "",
 }
-"""What a document can be made from; for all but Yjs updates, what a view host is asked to do."""
+"""What a document can be made from; for most, what a view host is asked to do."""
 
 
 class Content(NamedTuple):
@@ -99,6 +101,7 @@ class Contents:
         self._store = store
         self._limits = rooms.limits
         self._quarantine = quarantine
+        self.schemas = Schemas(self, rooms)
         self.fsck = Fsck(store, self.hosts, quarantine, rooms.limits)
         self._searches: dict[str, asyncio.Task[None]] = {}
         """For a history, the search for what ends its readers."""
@@ -118,7 +121,9 @@ class Contents:
         if form == "update":
             snapshot = await self._snapshot(room, path)
             return Content(snapshot.data, snapshot.incarnation, 0)
-        if form == "json":
+        if form == "schema":
+            content = await self._read_schema(room, path)
+        elif form == "json":
             content = await self.read_json(room, path)
         else:
             content = await self._read(await self._snapshot(room, path), form, {"root": root})
@@ -145,8 +150,9 @@ class Contents:
     ) -> Content:
         """Make a document what some bytes say, in one of `IMPORTED`; the value says if it changed.
 
-        A Yjs update is merged; all else becomes edits of what is there, or a new document. Raises
-        `Malformed` also where an update builds on what the document lacks.
+        A Yjs update is merged; a schema is what the document follows from now on; all else becomes
+        edits of what is there, or a new document. Raises `Malformed` also where an update builds on
+        what the document lacks, and `Conflict` where a document follows another schema already.
         """
         if form not in IMPORTED:
             raise Malformed(f"the format {form!r} is none of {', '.join(IMPORTED)}")
@@ -159,6 +165,11 @@ class Contents:
             text = body.decode()
         except UnicodeDecodeError:
             raise Malformed("the content is not UTF-8") from None
+        if form == "schema":
+            is_changed = await self.schemas.take(room, path, who, text)
+            return Content(is_changed, (await self._open(room, path)).incarnation, 0)
+        if form == "json":
+            await self.schemas.begin(room, path, who)
         return await self._edit(room, path, who, IMPORTED[form], {"content": text, "root": root})
 
     async def begin(self, content: bytes | str | Mapping[str, Any]) -> bytes | None:
@@ -266,10 +277,20 @@ class Contents:
 
     async def _publish(self, document: Document, who: Participant, data: bytes) -> Content:
         is_changed = publish(document, who, data)
+        await self.settle(document)
+        return Content(is_changed, document.incarnation, 0)
+
+    async def settle(self, document: Document) -> None:
+        """Return when all that a document has is on disk; raises `Unavailable`."""
         await self._rooms.flush()
         if document.failure is not None:
             raise Unavailable(document.failure)
-        return Content(is_changed, document.incarnation, 0)
+
+    async def _read_schema(self, room: str, path: str) -> Content:
+        snapshot = await self._snapshot(room, path)
+        if snapshot.schema is None:
+            raise NotFound(f"the document {path!r} follows no schema")
+        return Content(snapshot.schema, snapshot.incarnation, 0)
 
     async def _explain(self, snapshot: _Snapshot, death: HostDied, known: int) -> None:
         """Quarantine what ends hosts, or raise why the request can't be answered."""

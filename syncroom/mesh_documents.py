@@ -8,36 +8,22 @@ content is an edit like any other, stored in the same transaction.
 from __future__ import annotations
 
 import json
-import posixpath
 from typing import TYPE_CHECKING, Any
 
 from syncroom.apis.base import denied
 from syncroom.auth.paths import is_reserved
-from syncroom.document.author import publish
 from syncroom.document.host import HostDied
 from syncroom.document.log import EMPTY_UPDATE
-from syncroom.document.mesh import ATTRIBUTES, ROOT
 from syncroom.document.mesh_schema import take_schema
-from syncroom.errors import Conflict, LimitExceeded, Malformed, NotFound, Unavailable
+from syncroom.errors import Conflict, LimitExceeded, Malformed, NotFound
+from syncroom.schemas import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from syncroom.auth.participant import Participant
     from syncroom.contents import Contents
     from syncroom.document.document import Document
     from syncroom.document.mesh_schema import MeshSchema
     from syncroom.rooms import Rooms
-
-    ReadFile = Callable[[str, str], Awaitable[bytes | None]]
-    """For a room and a path, the file there; None if there is none."""
-
-SCHEMAS = ".schemas"
-"""The folder of a room where the schema for each extension lies."""
-
-
-async def _no_file(room: str, path: str) -> bytes | None:
-    return None
 
 
 class MeshDocuments:
@@ -46,14 +32,12 @@ class MeshDocuments:
     Args:
         contents: reads and writes content.
         rooms: the rooms.
-        read_file: reads a file of a room.
     """
 
-    def __init__(self, contents: Contents, rooms: Rooms, read_file: ReadFile = _no_file) -> None:
+    def __init__(self, contents: Contents, rooms: Rooms) -> None:
         self._contents = contents
         self._rooms = rooms
         self._limits = rooms.limits
-        self._read_file = read_file
 
     async def open(
         self,
@@ -105,7 +89,8 @@ class MeshDocuments:
     ) -> None:
         """Begin a new document, as `open` does; raises `Conflict` where there is one."""
         document = await self._rooms.room(room).open(path)
-        _check_new(document)
+        if not document.is_new:
+            raise Conflict(f"there is a document {path!r} already")
         await self._begin(room, document, who, schema, initial, is_made=True)
 
     async def describe(self, room: str, path: str) -> dict[str, Any]:
@@ -137,28 +122,14 @@ class MeshDocuments:
         if document.is_new and not may_write:
             raise denied("to make this document")
         schema = await self._find_schema(room, path, given)
-        if not document.is_new:
-            await self._check_kinds(room, path)
         if not may_write:
             return document, schema
         data = EMPTY_UPDATE
         if document.is_new and initial is not None:
             data = await self._build(schema, initial)
-        # It may have left memory meanwhile, or have been begun by somebody else.
-        document = await self._rooms.room(room).open(path)
-        if is_made:
-            _check_new(document)
-        if document.schema is None:
-            if document.is_new and data != EMPTY_UPDATE:
-                publish(document, who, data)
-            document.set_schema(schema, who.id)
-            document.flush()
-        await self._rooms.flush()
-        if document.failure is not None:
-            raise Unavailable(document.failure)
-        document = await self._rooms.room(room).open(path)
-        if document.schema is None:
-            raise NotFound(f"the document {path!r} was deleted meanwhile")
+        follow = self._contents.schemas.follow
+        document = await follow(room, path, who, schema, data, is_made=is_made)
+        assert document.schema is not None
         return document, document.schema
 
     async def _build(self, schema: MeshSchema, initial: object) -> bytes:
@@ -177,45 +148,12 @@ class MeshDocuments:
             raise LimitExceeded(f"the initial content can't be written: {death}") from None
         return answer.data or EMPTY_UPDATE
 
-    async def _check_kinds(self, room: str, path: str) -> None:
-        """Raise `Conflict` where a document is an editor's: a schema would hide its content."""
-        types = json.loads((await self._contents.export(room, path, "types")).value)
-        others = [name for name in types if name not in (ROOT, ATTRIBUTES)]
-        if others:
-            raise Conflict(f"{path!r} is a document of another kind, with the root {others[0]!r}")
-
     async def _find_schema(self, room: str, path: str, given: object) -> MeshSchema:
         if given is not None:
             return take_schema(given, self._limits)
-        deployed = await self._deployed(room, path)
-        if deployed is None:
-            place = _place(path)
+        found = await self._contents.schemas.find(room, path)
+        if found is None:
+            place = place_of(path)
             where = f", or put one at {place!r}" if place else ""
             raise Malformed(f"no schema is known for {path!r}: send one{where}")
-        return deployed
-
-    async def _deployed(self, room: str, path: str) -> MeshSchema | None:
-        """The schema that a room has for the extension of a path: a file, or a text document."""
-        place = _place(path)
-        if place is None or place == path:
-            return None
-        text = await self._read_file(room, place)
-        try:
-            if text is None:
-                text = (await self._contents.export(room, place, "text")).value
-            return take_schema(json.loads(text), self._limits)
-        except NotFound:
-            return None
-        except (Malformed, ValueError, RecursionError) as error:
-            raise Malformed(f"{place!r} holds no schema: {error}") from None
-
-
-def _check_new(document: Document) -> None:
-    if not document.is_new:
-        raise Conflict(f"there is a document {document.path!r} already")
-
-
-def _place(path: str) -> str | None:
-    """Where the schema for the extension of a path lies; None for a path without one."""
-    extension = posixpath.splitext(path)[1][1:]
-    return f"{SCHEMAS}/{extension}.json" if extension else None
+        return found

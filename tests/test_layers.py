@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"document", "apis"}),
     frozenset(
         {"admission", "catalogue", "contents", "equipment", "fsck"}
-        | {"hook_runner", "hooks", "mesh_documents", "room", "rooms", "webhooks"}
+        | {"hook_runner", "hooks", "mesh_documents", "room", "rooms", "schemas", "webhooks"}
     ),
     frozenset({"sessions"}),
     frozenset({"settings"}),

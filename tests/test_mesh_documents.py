@@ -48,10 +48,13 @@ class Meshes(House):
     def __init__(self, **limits: float) -> None:
         super().__init__(None, **limits)
         self.files: dict[str, bytes] = {}
-        self.documents = MeshDocuments(self.contents, self.rooms, self.read_file)
+        self.documents = MeshDocuments(self.contents, self.rooms)
+        self.contents.schemas.readers.insert(0, self.read_file)
 
-    async def read_file(self, room: str, path: str) -> bytes | None:
-        return self.files.get(path)
+    async def read_file(self, room: str, path: str) -> bytes:
+        if path not in self.files:
+            raise NotFound(path)
+        return self.files[path]
 
     async def open(
         self, path: str = "a.todo", who: Participant = ANN, **options: Any

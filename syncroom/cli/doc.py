@@ -20,7 +20,8 @@ import typer
 from syncroom.cli.doc_source import Remote, at_rest
 from syncroom.cli.options import As, Config, DataDir, Url, print_json
 from syncroom.cli.token_report import printable
-from syncroom.errors import Malformed, Misconfigured
+from syncroom.document.mesh_schema import read_schema
+from syncroom.errors import Malformed, Misconfigured, NotFound
 from syncroom.settings import load_settings
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Exported = Literal["json", "text", "markdown", "xml", "update", "types"]
-Imported = Literal["json", "text", "markdown", "update", "patch"]
+Exported = Literal["json", "text", "markdown", "xml", "update", "types", "schema"]
+Imported = Literal["json", "text", "markdown", "update", "patch", "schema"]
 
 _BY_SUFFIX: dict[str, Imported] = {
     ".json": "json",
@@ -90,12 +91,16 @@ def show(
     token: Token = None,
     config: Config = None,
 ) -> None:
-    """Show what a document is: its incarnation, its root types, how each begins."""
+    """Show what a document is: its incarnation, its root types, how each begins.
+
+    Of a document that follows a schema: the root element, and the content as JSON.
+    """
 
     async def work() -> None:
         async with _source(data_dir, url, token, config) as source:
             types = await source.export(room, path, "types", None)
             content = await source.export(room, path, "json", None)
+            schema = await _schema_root(source, room, path)
         kinds, values = json.loads(types.data), json.loads(content.data)
         if output == "json":
             print_json(
@@ -104,6 +109,8 @@ def show(
                     "path": path,
                     "incarnation": types.incarnation,
                     "quarantined": types.quarantined,
+                    "schema": schema,
+                    "left_out": content.left_out,
                     "types": kinds,
                     "content": values,
                 }
@@ -112,6 +119,13 @@ def show(
         typer.echo(f"incarnation: {types.incarnation}")
         if types.quarantined:
             typer.echo(f"quarantined: {types.quarantined} records are left out; see fsck")
+        if schema is not None:
+            typer.echo(printable(f"schema: {schema}"))
+            if content.left_out:
+                typer.echo(f"left out: {content.left_out} things that the schema does not know")
+            for line in json.dumps(values, ensure_ascii=False, indent=2).splitlines():
+                typer.echo(printable(line))
+            return
         for name, kind in kinds.items():
             begin = json.dumps(values[name], ensure_ascii=False)[:_BEGIN]
             typer.echo(printable(f"{name} ({kind}): {begin}"))
@@ -297,6 +311,15 @@ def fsck(
 
 
 _BEGIN = 80
+
+
+async def _schema_root(source: Source, room: str, path: str) -> str | None:
+    """The root element of a document that follows a schema."""
+    try:
+        given = json.loads((await source.export(room, path, "schema", None)).data)
+    except NotFound:
+        return None
+    return read_schema(given).root.tag
 
 
 @asynccontextmanager

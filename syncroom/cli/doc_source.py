@@ -34,6 +34,9 @@ class Exported(NamedTuple):
     data: bytes
     incarnation: str
     quarantined: int
+    """Records that it was read without."""
+    left_out: int
+    """Things that the schema does not know."""
 
 
 class Source(Protocol):
@@ -106,7 +109,9 @@ class AtRest:
     async def export(self, room: str, path: str, form: str, root: str | None) -> Exported:
         """A document in some format."""
         content = await self.contents.export(room, self._path(path), form, root)
-        return Exported(content.value, content.incarnation, content.quarantined)
+        return Exported(
+            content.value, content.incarnation, content.quarantined, len(content.left_out)
+        )
 
     async def take(self, room: str, path: str, form: str, root: str | None, body: bytes) -> bool:
         """Make a document what some bytes say, under the name of the operator."""
@@ -164,7 +169,8 @@ class Remote:
         """A document in some format."""
         data, headers = self._ask("GET", _place(room, path), form, root)
         quarantined = int(headers.get("Syncroom-Quarantined", 0))
-        return Exported(data, headers["Syncroom-Incarnation"], quarantined)
+        left_out = int(headers.get("Syncroom-Left-Out", 0))
+        return Exported(data, headers["Syncroom-Incarnation"], quarantined, left_out)
 
     async def take(self, room: str, path: str, form: str, root: str | None, body: bytes) -> bool:
         """Make a document what some bytes say, under the name of the token's holder."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.command import Command
+from tests.document.schemas import TODO, element, item, todo
+from tests.document.schemas import schema as schema_of
 from tests.store.files import tool
 from tests.support.editor import Editor
 from tests.support.raw import joined
@@ -73,6 +75,46 @@ def exercise(doc: Doc, folder: Path) -> None:
     assert doc.out("delete", "demo", "copy", "--yes") == "deleted\n"
     assert "no document 'copy'" in doc.run("export", "demo", "copy").stderr
     assert doc.run("export", "demo", "copy").returncode == 2
+
+
+def follow_a_schema(doc: Doc) -> None:
+    """A document that follows a schema, from the one of its extension to its content."""
+    given, content = json.dumps(TODO), todo(item(title="a"), name="List")
+
+    assert doc.run("import", "demo", "a.todo", "--format", "schema", stdin=b"{}").returncode == 2
+    schema = (".schemas/todo.json", "--format", "text")
+    assert doc.out("import", "demo", *schema, stdin=given.encode()) == "changed\n"
+    for path in ("a.todo", "b.todo"):
+        form = ("--format", "json")
+        assert doc.out("import", "demo", path, *form, stdin=json.dumps(content).encode()) == (
+            "changed\n"
+        )
+    assert json.loads(doc.out("export", "demo", "a.todo", "--format", "schema")) == TODO
+    assert json.loads(doc.out("export", "demo", "a.todo")) == content
+    shown = doc.out("show", "demo", "a.todo")
+    assert "schema: todo\n" in shown
+    assert json.loads(shown[shown.index("{") :]) == content
+    shown = json.loads(doc.out("show", "demo", "a.todo", "--output", "json"))
+    assert (shown["schema"], shown["left_out"], shown["content"]) == ("todo", 0, content)
+    assert "a.todo/todo/items/0/item/title:1: a" in doc.out("grep", "demo", "^a$", "--regex")
+    form = ("--format", "schema")
+    assert doc.out("import", "demo", "b.todo", *form, stdin=given.encode()) == "nothing to change\n"
+    page = json.dumps(schema_of("page", element("page"))).encode()
+    assert "another schema" in doc.run("import", "demo", "b.todo", *form, stdin=page).stderr
+    assert doc.out("import", "demo", "a.page", *form, stdin=page) == "changed\n"
+    assert json.loads(doc.out("export", "demo", "a.page")) == {"page": {}}
+
+
+def test_documents_of_a_folder_at_rest_follow_schemas(rest: Doc) -> None:
+    follow_a_schema(rest)
+
+    assert rest.out("fsck") == "4 documents, 0 findings\n"
+    rest.out("compact")
+    assert "schema: todo\n" in rest.out("show", "demo", "a.todo")
+
+
+def test_documents_of_a_running_server_follow_schemas(remote: Doc) -> None:
+    follow_a_schema(remote)
 
 
 def test_documents_of_a_folder_at_rest(rest: Doc, tmp_path: Path) -> None:

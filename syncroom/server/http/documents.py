@@ -33,6 +33,7 @@ _MEDIA_TYPES = {
     "markdown": "text/markdown",
     "xml": "application/xml",
     "types": "application/json",
+    "schema": "application/schema+json",
 }
 
 _PATCH_TYPE = "application/json-patch+json"
@@ -115,10 +116,10 @@ def _import_format(request: Request) -> str:
     if form is not None:
         return form
     media_type = _media_type(request)
-    for form in ("update", "json", "text", "markdown"):
+    for form in ("update", "json", "text", "markdown", "schema"):
         if _MEDIA_TYPES[form] == media_type:
             return form
-    raise Malformed("name the format of the body: ?format=update, json, text or markdown")
+    raise Malformed("name the format of the body: ?format=update, json, text, markdown or schema")
 
 
 def _media_type(request: Request) -> str:
@@ -133,4 +134,6 @@ def _headers(content: Content) -> dict[str, str]:
     }
     if content.quarantined:
         headers["Syncroom-Quarantined"] = str(content.quarantined)
+    if content.left_out:
+        headers["Syncroom-Left-Out"] = str(len(content.left_out))
     return headers

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from syncroom.protocol.update import TYPE
 from syncroom.store.base import Record
+from tests.document.schemas import TODO, item, todo
 from tests.protocol import craft
 from tests.server.local import Local, local
 from tests.support.raw import joined
@@ -85,6 +88,50 @@ async def test_json_updates_and_patches_are_imported(server: Local) -> None:
 
     assert [each.json()["changed"] for each in (put, merged, patched)] == [True] * 3
     assert (await ask(server, "GET")).json() == {"text": "hello", "list": [1, 2], "more": "hi"}
+
+
+async def test_a_document_follows_a_schema_that_was_put(server: Local) -> None:
+    plan = "/api/rooms/demo/documents/plan.todo"
+    as_schema = {"Content-Type": "application/schema+json"}
+
+    first = await ask(server, "PUT", plan, json=TODO, headers=as_schema)
+    again = await ask(server, "PUT", plan, json=TODO, params={"format": "schema"})
+    put = await ask(server, "PUT", plan, json=todo(item(title="a")))
+    refused = await ask(server, "PUT", plan, json=todo(item(colour="red")))
+    other = await ask(server, "PUT", json=TODO, params={"format": "schema"})
+
+    assert [each.json()["changed"] for each in (first, again, put)] == [True, False, True]
+    read = await ask(server, "GET", plan, params={"format": "schema"})
+    assert read.headers["content-type"] == "application/schema+json"
+    assert read.json() == TODO
+    assert (await ask(server, "GET", plan)).json() == todo(item(title="a"))
+    assert code(refused) == (400, "malformed")
+    assert "todo.items[0].item: unknown property 'colour'" in refused.json()["error"]["message"]
+    assert code(other) == (409, "conflict")
+    assert code(await ask(server, "GET", params={"format": "schema"})) == (404, "not_found")
+
+
+async def test_a_new_document_follows_the_schema_of_its_extension(server: Local) -> None:
+    files = "/api/rooms/demo/documents/.schemas/todo.json"
+    plan = "/api/rooms/demo/documents/plan.todo"
+    await ask(server, "PUT", files, content=json.dumps(TODO), params={"format": "text"})
+
+    await ask(server, "PUT", plan, json=todo(item(title="a")))
+
+    assert (await ask(server, "GET", plan, params={"format": "schema"})).json() == TODO
+    assert (await ask(server, "GET", plan)).json() == todo(item(title="a"))
+
+
+async def test_what_a_schema_does_not_know_is_counted(server: Local) -> None:
+    plan = "/api/rooms/demo/documents/plan.todo"
+    await ask(server, "PUT", plan, json=TODO, params={"format": "schema"})
+    stranger = craft.update(craft.section(9, 0, craft.in_root(TYPE, b"\x03\x05blink", "xml")))
+    await ask(server, "PUT", plan, content=stranger, params={"format": "update"})
+
+    answer = await ask(server, "GET", plan)
+
+    assert answer.headers["syncroom-left-out"] == "1"
+    assert answer.json() == todo()
 
 
 async def test_an_open_editor_sees_a_change_at_once(server: Local) -> None:
