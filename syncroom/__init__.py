@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from syncroom.auth.sync_grant import SyncGrant, SyncPathGrant
     from syncroom.auth.token import ParticipantToken
     from syncroom.auth.visitor import Visitor
+    from syncroom.backends import Backends
     from syncroom.errors import (
         Denied,
         Misconfigured,
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ApiScope",
     "AsgiApp",
+    "Backends",
     "Change",
     "Denied",
     "Hooks",
@@ -58,6 +60,7 @@ _HOMES = {
     "auth.sync_grant": ["SyncGrant", "SyncPathGrant"],
     "auth.token": ["ParticipantToken"],
     "auth.visitor": ["Visitor"],
+    "backends": ["Backends"],
     "errors": ["Denied", "Misconfigured", "NotFound", "SyncroomError", "Unauthenticated"],
     "hooks": ["Change", "Hooks"],
     "limits": ["Limits"],

@@ -59,8 +59,9 @@ class HookRunner:
 
     async def initial_content(self, room: str, path: str) -> bytes | None:
         """The update that a new document begins with, or None; raises `SyncroomError`."""
-        if self.hooks.on_load is None or self.contents is None:
+        if self.hooks.on_load is None:
             return None
+        assert self.contents is not None
         where = {"room": room, "path": path}
         s_max = self._limits.hook_s_max
         content = await call_hook("on_load", self.hooks.on_load, room, path, s_max=s_max, **where)
@@ -98,6 +99,11 @@ class HookRunner:
         pending = self._pending.pop((room, path), None)
         if pending is not None and pending.timer is not None:
             pending.timer.cancel()
+
+    def forget_room(self, room: str) -> None:
+        """The room was deleted with its documents."""
+        for place in [each for each in self._pending if each[0] == room]:
+            self.forget(*place)
 
     async def close(self) -> None:
         """Tell what waits, for as long as one call may take."""

@@ -145,6 +145,7 @@ class Rooms:
             if room is not None:
                 await room.end()
             await self.catalogue.delete(name)
+            self._hooks.forget_room(name)
             if self.on_deletion is not None:
                 await self.on_deletion(name)
         finally:
