@@ -6,11 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from syncroom.auth.participant import Participant, admit
+from syncroom.errors import Unavailable
 from syncroom.hooks import Hooks, call_hook, hook_failed
 
 if TYPE_CHECKING:
     from syncroom.auth.keys import Keyring
     from syncroom.auth.visitor import Visitor
+    from syncroom.hooks import Authenticate
     from syncroom.limits import Limits
 
 
@@ -26,7 +28,9 @@ class Admission:
     def __init__(self, keyring: Keyring, limits: Limits, hooks: Hooks | None = None) -> None:
         self.keyring = keyring
         self._authenticate = hooks.authenticate if hooks is not None else None
-        self._hook_s_max = limits.hook_s_max
+        self._limits = limits
+        self._asking = 0
+        """Visitors that wait for what the hook says."""
 
     @property
     def is_by_token(self) -> bool:
@@ -38,15 +42,22 @@ class Admission:
         return admit(visitor.token, visitor.room, self.keyring, time.time())
 
     async def admit(self, visitor: Visitor) -> Participant:
-        """Who a visitor is; raises `Unauthenticated`, `Denied`, `HookFailed`."""
-        hook = self._authenticate
-        if hook is None:
+        """Who a visitor is; raises `Unauthenticated`, `Denied`, `HookFailed`, `Unavailable`."""
+        if self._authenticate is None:
             return self.by_token(visitor)
-        s_max, where = self._hook_s_max, visitor.where
+        if self._asking >= self._limits.hooks_waiting_max:
+            raise Unavailable(f"{self._asking} others wait to be let in; try again later")
+        self._asking += 1
+        try:
+            known = await self._ask(self._authenticate, visitor)
+        finally:
+            self._asking -= 1
+        return self.by_token(visitor) if known is None else known
+
+    async def _ask(self, hook: Authenticate, visitor: Visitor) -> Participant | None:
+        s_max, where = self._limits.hook_s_max, visitor.where
         known = await call_hook("authenticate", hook, visitor, s_max=s_max, **where)
-        if known is None:
-            return self.by_token(visitor)
-        if not isinstance(known, Participant):
+        if known is not None and not isinstance(known, Participant):
             wrong = TypeError(f"it returned a {type(known).__name__}, not a Participant or None")
             raise hook_failed("authenticate", wrong, **where)
         return known

@@ -193,7 +193,8 @@ class Limits(BaseModel):
     """Hooks that run at one time to be told of something; the others wait."""
 
     hooks_waiting_max: PositiveInt = 10_000
-    """News for hooks that may wait, about 2 KB each: hooks can be slower than what they hear of."""
+    """News for hooks that may wait, about 2 KB each: hooks can be slower than what they hear of.
+    And visitors that may wait to be let in by one."""
 
     change_quiet_s: PositiveFloat = 2.0
     """A change is told when nothing more was changed for so long: people type in bursts."""

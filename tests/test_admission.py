@@ -13,7 +13,7 @@ from syncroom.admission import Admission
 from syncroom.auth.keys import Keyring
 from syncroom.auth.participant import Participant
 from syncroom.auth.visitor import Visitor
-from syncroom.errors import Denied, HookFailed, Unauthenticated
+from syncroom.errors import Denied, HookFailed, Unauthenticated, Unavailable
 from syncroom.hooks import Hooks
 from syncroom.limits import Limits
 from tests.support import tokens
@@ -115,6 +115,23 @@ async def test_a_hook_that_takes_too_long_has_failed() -> None:
 
     with pytest.raises(HookFailed):
         await _admission(authenticate, hook_s_max=0.01).admit(_visitor(_token()))
+
+
+async def test_only_so_many_wait_for_the_hook_at_one_time() -> None:
+    may_answer = asyncio.Event()
+
+    async def authenticate(_: Visitor) -> Participant | None:
+        await may_answer.wait()
+        return BEN
+
+    admission = _admission(authenticate, hooks_waiting_max=2)
+    waiting = [asyncio.create_task(admission.admit(_visitor(None))) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await admission.admit(_visitor(None))
+    may_answer.set()
+
+    assert await asyncio.gather(*waiting, admission.admit(_visitor(None))) == [BEN] * 3
 
 
 def test_a_visitor_that_is_printed_shows_no_secret() -> None:
