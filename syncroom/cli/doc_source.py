@@ -14,6 +14,7 @@ from syncroom.cli.remote import asking, error_of
 from syncroom.contents import Contents
 from syncroom.errors import Denied, Misconfigured, NotFound, Unavailable
 from syncroom.rooms import Rooms
+from syncroom.store.blobs import Blobs
 from syncroom.store.quarantine import Quarantine
 from syncroom.store.sqlite import SqliteStore
 
@@ -83,6 +84,7 @@ class AtRest:
         except Misconfigured as error:
             raise Misconfigured(f"{error}; a running server is reached with --url") from None
         self.rooms = Rooms(self.store, self._limits)
+        self.rooms.on_deletion = Blobs(self.folder).delete_room
         self.contents = Contents(self.rooms, self.store, self.quarantine)
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncroom.auth.keys import encode_api_key
+from syncroom.store.blobs import Blobs
 from syncroom.store.keys import KeyFile
 from tests.cli.command import Command
 from tests.support.raw import joined, refusal
@@ -64,6 +65,19 @@ def test_rooms_of_a_folder_at_rest(server: Server) -> None:
     server.terminate()
 
     exercise(Command("rooms", "--data-dir", str(server.data_dir)))
+
+
+def test_a_room_that_is_deleted_at_rest_takes_its_files(server: Server) -> None:
+    server.terminate()
+    rooms = Command("rooms", "--data-dir", str(server.data_dir))
+    rooms.out("create", "demo")
+    blob = Blobs(server.data_dir).path("demo", "blob")
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(b"a picture")
+
+    rooms.out("delete", "demo", "--yes")
+
+    assert not blob.exists()
 
 
 def test_rooms_of_a_server(keyed: tuple[Server, Command]) -> None:
