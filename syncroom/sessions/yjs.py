@@ -333,9 +333,10 @@ class YjsSession:
     def _work(self) -> None:
         """Take the messages of a frame, the rest of them later where they take long."""
         allowances, who = self._room.allowances, self.participant.id
-        began = now = time.perf_counter()
+        began = time.perf_counter()
         self._part = Part.FRAME
         while True:
+            now = time.perf_counter()
             rest_s = allowances.rest_s(who, now)
             if rest_s > 0 or now - began > _TURN_S:
                 self._put_off(rest_s)
@@ -346,9 +347,7 @@ class YjsSession:
             self._part = _PARTS[message.kind, message.step]
             self._take(message)
             self._part = Part.FRAME
-            done = time.perf_counter()
-            allowances.spend(who, done - now, done)
-            now = done
+            allowances.spend(who, time.perf_counter() - now, now)
 
     def _put_off(self, rest_s: float) -> None:
         if rest_s > 0:
