@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from syncroom.auth.participant import Participant, admit
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from syncroom.auth.visitor import Visitor
     from syncroom.hooks import Authenticate
     from syncroom.limits import Limits
+
+_ADMITTED_MAX = 4096
+"""Tokens that need not be read again when their holders come back, about 3 KB each. Reading one
+takes as long as all else that a new connection needs."""
 
 
 class Admission:
@@ -31,6 +36,7 @@ class Admission:
         self._limits = limits
         self._asking = 0
         """Visitors that wait for what the hook says."""
+        self._admit = lru_cache(_ADMITTED_MAX)(self._check)
 
     @property
     def is_by_token(self) -> bool:
@@ -39,7 +45,14 @@ class Admission:
 
     def by_token(self, visitor: Visitor) -> Participant:
         """Who a visitor is by the token alone; raises `Unauthenticated`, `Denied`."""
-        return admit(visitor.token, visitor.room, self.keyring, time.time())
+        asked = visitor.token, visitor.room, self.keyring.version
+        who = self._admit(*asked)
+        if who.expires_at is not None and time.time() >= who.expires_at:
+            return self._check(*asked)  # which says what is wrong
+        return who
+
+    def _check(self, token: str | None, room: str, _: int) -> Participant:
+        return admit(token, room, self.keyring, time.time())
 
     async def admit(self, visitor: Visitor) -> Participant:
         """Who a visitor is; raises `Unauthenticated`, `Denied`, `HookFailed`, `Unavailable`."""

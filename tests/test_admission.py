@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.datastructures import Headers
 
 from syncroom.admission import Admission
-from syncroom.auth.keys import Keyring
+from syncroom.auth.keys import KEY_ENTROPY_BYTES, Keyring, encode_api_key, mint_api_key
 from syncroom.auth.participant import Participant
+from syncroom.auth.token import ParticipantToken
 from syncroom.auth.visitor import Visitor
 from syncroom.errors import Denied, HookFailed, Unauthenticated, Unavailable
 from syncroom.hooks import Hooks
@@ -48,6 +51,39 @@ async def test_without_a_hook_the_token_says_who_comes_in() -> None:
         await admission.admit(_visitor(_token("other")))
     with pytest.raises(Unauthenticated):
         await admission.admit(_visitor(None))
+
+
+def test_who_came_in_before_is_read_no_more_and_let_in_no_longer_than_the_token_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    admission, now = _admission(), time.time()
+    visitor = _visitor(tokens.mint(SECRET, room="demo", name="ann", role="user", api={}, ttl=60))
+
+    ann = admission.by_token(visitor)
+    assert admission.by_token(visitor) is ann
+    with pytest.raises(Denied):
+        admission.by_token(replace(visitor, room="other"))
+
+    assert ann.expires_at is not None
+    monkeypatch.setattr(time, "time", lambda: ann.expires_at)
+    with pytest.raises(Unauthenticated, match="expired"):
+        admission.by_token(visitor)
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert admission.by_token(visitor) is ann
+
+
+def test_who_came_in_before_stays_out_once_the_key_is_revoked() -> None:
+    key = mint_api_key(bytes(range(KEY_ENTROPY_BYTES)))
+    keyring = Keyring(SECRET, [key])
+    admission = Admission(keyring, Limits())
+    token = ParticipantToken(name="ann")
+    token.add_room_grant("demo")
+    visitor = _visitor(token.to_jwt(api_key=encode_api_key(key)))
+
+    assert admission.by_token(visitor).name == "ann"
+    keyring.replace([])
+    with pytest.raises(Unauthenticated):
+        admission.by_token(visitor)
 
 
 async def test_whom_the_hook_knows_needs_no_token() -> None:

@@ -42,15 +42,18 @@ class ApiKey:
 class Keyring:
     """Every secret that a server accepts: its API keys by id, and the default for the rest."""
 
-    __slots__ = ("_default_secret", "_keys")
+    __slots__ = ("_default_secret", "_keys", "version")
 
     def __init__(self, default_secret: str, keys: Iterable[ApiKey] = ()) -> None:
+        self.version = 0
+        """Another one whenever other keys are accepted than before."""
         self._default_secret = check_secret(default_secret)
         self._keys = {key.id: key for key in keys}
 
     def replace(self, keys: Iterable[ApiKey]) -> set[str]:
         """Accept these keys from now on and no others; return the ids of those that ended."""
         before, self._keys = self._keys, {key.id: key for key in keys}
+        self.version += 1
         return {id for id, key in before.items() if self._keys.get(id) != key}
 
     def find(self, text: str) -> ApiKey:
