@@ -132,7 +132,7 @@ def test_every_setting_has_its_row() -> None:
         _, option, variable, default, _ = row(OPERATIONS, name)
 
         assert variable.strip("`.").rstrip("_") == f"SYNCROOM_{name.upper()}"
-        if name not in ("secret", "limits"):
+        if name not in ("secret", "backends", "limits"):
             assert option == f"`--{name.replace('_', '-')}`"
             assert default == ("" if field.default is None else f"`{field.default}`")
 
