@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from syncroom.apis.agents import Agents
+from syncroom.apis.developer import Developer
 from syncroom.apis.files import Files
 from syncroom.apis.messaging import Messaging
 from syncroom.apis.queues import Queues
@@ -72,6 +73,7 @@ class Equipment:
             Sync(room, self._documents, self._flush),
             Queues(*self._kept(room, Queues.name), room.limits),
             self._storage(room),
+            Developer(room.limits),
         )
 
     async def forget(self, room: str) -> None:

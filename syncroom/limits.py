@@ -109,6 +109,12 @@ class Limits(BaseModel):
     room_queues_max: PositiveInt = 1000
     """Queues of one room: a list of them is one answer."""
 
+    room_log_entries_max: PositiveInt = 1000
+    """The last entries of a room's log that are kept, in memory: to see what led to a fault."""
+
+    room_log_bytes_max: PositiveInt = 1 << 20
+    """The same in bytes, as JSON; of one entry a quarter of it."""
+
     member_outbox_bytes_max: PositiveInt = 32 << 20
     """Messages for one participant that reads too slowly: no diff can stand in for them, so past it
     its connection is cut."""

@@ -34,6 +34,11 @@ def log_incident(log: logging.Logger, what: str, error: BaseException, **fields:
     return incident
 
 
+def without_tokens(text: str) -> str:
+    """A text in which what looks like a token is blotted out."""
+    return _TOKEN.sub("<token>", text)
+
+
 def log_to_stderr(level: str, form: LogFormat) -> None:
     """Send every log line of the process to the standard error."""
     handler = logging.StreamHandler()
@@ -65,7 +70,7 @@ class ConsoleFormatter(_Formatter):
         message = self.message(record).translate(_ESCAPES)
         line = f"{time} {record.levelname:<7} {record.name}: {message}{fields}"
         trace = self.trace(record)
-        return _TOKEN.sub("<token>", line if trace is None else f"{line}\n{trace}")
+        return without_tokens(line if trace is None else f"{line}\n{trace}")
 
 
 class JsonFormatter(_Formatter):
@@ -83,7 +88,7 @@ class JsonFormatter(_Formatter):
         trace = self.trace(record)
         if trace is not None:
             line["trace"] = trace
-        return _TOKEN.sub("<token>", json.dumps(line, default=str))
+        return without_tokens(json.dumps(line, default=str))
 
 
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}

@@ -22,7 +22,6 @@ from syncroom.apis.participants import Participants
 from syncroom.auth.paths import is_reserved
 from syncroom.document.document import Document
 from syncroom.document.log import EMPTY_UPDATE, merge
-from syncroom.document.maps import MapDocument
 from syncroom.document.mesh_schema import read_schema
 from syncroom.errors import Damaged, LimitExceeded, Malformed, NotFound, Unavailable
 from syncroom.logs import about
@@ -354,7 +353,7 @@ class Room:
         live_map = self._maps.get(path)
         if live_map is None:
             raise NotFound(f"there is no document {path!r}")
-        document = MapDocument(
+        document = live_map.document_class(
             path,
             secrets.token_hex(16),
             keep=None,

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from syncroom.apis.agents import Agents
+from syncroom.apis.developer import Developer
 from syncroom.apis.messaging import Messaging
 from syncroom.apis.registry import Registry
 from syncroom.catalogue import Catalogue
@@ -110,6 +111,12 @@ class Rooms:
             self._rooms[name].on_growth = self.compactor.want
             self._rooms[name].on_arrival = partial(self._arrive, name)
         return self._rooms[name]
+
+    def note(self, name: str, kind: str, data: dict[str, Any]) -> None:
+        """Put an entry into the log of a room, if the room is in use and has one."""
+        log = self._rooms[name].apis.toolkits.get(Developer.name) if name in self._rooms else None
+        if isinstance(log, Developer):
+            log.note(kind, data)
 
     def find(self, room: str, path: str) -> Document | None:
         """The document of a room at a path, if it is in memory."""

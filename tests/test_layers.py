@@ -22,7 +22,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"document", "apis"}),
     frozenset(
         {"admission", "catalogue", "contents", "equipment", "fsck"}
-        | {"hook_runner", "hooks", "mesh_documents", "room", "rooms", "schemas", "webhooks"}
+        | {"hook_runner", "hooks", "mesh_documents", "room", "room_lines", "rooms", "schemas"}
+        | {"webhooks"}
     ),
     frozenset({"sessions"}),
     frozenset({"settings"}),

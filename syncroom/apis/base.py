@@ -29,7 +29,7 @@ from syncroom.protocol.meshagent import Content
 
 if TYPE_CHECKING:
     from syncroom.apis.calls import HostedCall
-    from syncroom.apis.live_map import LiveMap
+    from syncroom.apis.live_map import LiveList, LiveMap
     from syncroom.auth.participant import Participant
 
 OPERATION_FAILED = 1008
@@ -125,6 +125,7 @@ class Tool:
             one that streams.
         streams: whether its input or output is a stream.
         opens_late: whether the tool itself says when the stream is open.
+        begins_at_once: whether it is asked nothing, so that no first content is waited for.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Tool:
     run: Callable[..., Reply | Awaitable[Reply]]
     streams: bool = False
     opens_late: bool = False
+    begins_at_once: bool = False
 
 
 class Toolkit:
@@ -144,7 +146,7 @@ class Toolkit:
     numbers: ClassVar[Mapping[type[SyncroomError], int]] = {}
     """What this API's clients know errors as, where that is not what all of them do."""
     tools: ClassVar[Mapping[str, Tool]] = {}
-    map: LiveMap | None = None
+    map: LiveMap | LiveList | None = None
     """What it shows of its state."""
 
     def __init_subclass__(cls) -> None:
@@ -188,10 +190,15 @@ def tool(model: type[Request], permits: Permits) -> Callable[[_Function], _Funct
 
 
 def stream(
-    model: type[Request], permits: Permits, *, opens_late: bool = False
+    model: type[Request],
+    permits: Permits,
+    *,
+    opens_late: bool = False,
+    begins_at_once: bool = False,
 ) -> Callable[[_Function], _Function]:
     """Make a method a tool whose input or output is a stream; the model is of its first content."""
-    return _mark(model, permits, streams=True, opens_late=opens_late)
+    how = {"opens_late": opens_late, "begins_at_once": begins_at_once}
+    return _mark(model, permits, streams=True, **how)
 
 
 def always(participant: Participant, request: Request) -> bool:

@@ -276,13 +276,14 @@ def _run_stream(
 ) -> Coroutine[Any, Any, Reply]:
     stream = Stream(call)
     call.take = stream.take
-    if arguments.is_open:
+    if arguments.is_open and not tool.begins_at_once:
         if not tool.opens_late:
             stream.open()
         return _read_on(toolkit, tool, stream)
-    request = toolkit.request_of(tool, call.caller, arguments)
+    request = toolkit.request_of(tool, call.caller, EMPTY if arguments.is_open else arguments)
     stream.open()
-    stream.take(CLOSE)
+    if not arguments.is_open:
+        stream.take(CLOSE)
     work: Coroutine[Any, Any, Reply] = tool.run(toolkit, call.caller, request, stream)  # type: ignore[assignment]
     return work
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from syncroom.apis.agents import Agents
     from syncroom.apis.base import Caller, Toolkit
-    from syncroom.apis.live_map import LiveMap
+    from syncroom.apis.live_map import LiveList, LiveMap
     from syncroom.apis.messaging import Messaging
 
 
@@ -27,7 +27,7 @@ class Registry:
         """The room's own, by name; what `agents` offers is asked for by messages of its own."""
 
     @property
-    def maps(self) -> list[LiveMap]:
+    def maps(self) -> list[LiveMap | LiveList]:
         """What the APIs show of their state."""
         shown = [each.map for each in (self.agents, *self.toolkits.values())]
         return [each for each in shown if each is not None]

@@ -1,8 +1,8 @@
 """
-Documents that only the server writes: one map of plain JSON values each.
+Documents that only the server writes: a map or a list of plain JSON values each.
 
 They hold no foreign bytes, so each lives as a `pycrdt.Doc` in this process. What it changes takes
-the same path as everybody's updates.
+the same path as everybody's updates; what is past is dropped from time to time.
 """
 
 from __future__ import annotations
@@ -10,38 +10,35 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from pycrdt import Doc, Map, TransactionEvent, merge_updates
+from pycrdt import Array, Doc, Map, TransactionEvent, merge_updates
 
 from syncroom.document.document import Document
+from syncroom.document.log import UpdateLog
 from syncroom.protocol import state_vector
 from syncroom.protocol.update import encode_delete_set
 
 if TYPE_CHECKING:
     from syncroom.document.peer import Wire
 
+_CHANGES_MAX = 1000
+"""After so many, what was overwritten and deleted is dropped: such a document changes for ever."""
 
-class MapDocument(Document):
-    """A document with one root map, which peers read and the server writes."""
+_INTEGER_MAX = 2**53 - 1
+"""Larger ones are floats in JavaScript. The native encoder panics where they take 64 bits, as it
+does at half of a surrogate pair."""
 
-    def open_map(self, root: str) -> None:
-        """Name the map; to be called once."""
-        # of two entries under one name readers keep that of the higher client id: the later life's
-        self._doc: Doc[Any] = Doc(client_id=self._now_ms() << 10 | secrets.randbits(10))
-        self._map = self._doc.get(root, type=Map)
-        self._subscription = self._doc.observe(self._publish_change)
 
-    def set(self, key: str, value: dict[str, object]) -> None:
-        """Put a JSON value under a key."""
-        self._map[key] = value
+class _OwnDocument(Document):
+    """A document that peers read and the server writes."""
 
-    def remove(self, key: str) -> None:
-        """Take a key out of the map."""
-        del self._map[key]
+    _doc: Doc[Any]
+    _subscription: object
+    _changes: int
 
     def answer(self, wire: Wire, vector: bytes) -> bytes:
         """As for every document; and what a reader keeps of earlier lives of it is deleted.
 
-        The map begins anew with each server. A reader that stayed would otherwise merge the
+        The document begins anew with each server. A reader that stayed would otherwise merge the
         entries of its last life into those of this one.
         """
         stale = [
@@ -55,5 +52,64 @@ class MapDocument(Document):
         deletion = b"\0" + encode_delete_set(stale)
         return wire.answer(merge_updates(self._log.since(vector), deletion))
 
+    def flush(self) -> None:
+        """As for every document; now and then with an end to what is past."""
+        super().flush()
+        if self._changes > _CHANGES_MAX:
+            self._changes = 0
+            self._log = UpdateLog(self._doc.get_update())
+
+    def _begin(self) -> Doc[Any]:
+        # of two entries under one name readers keep that of the higher client id: the later life's
+        self._doc = Doc(client_id=self._now_ms() << 10 | secrets.randbits(10))
+        self._changes = 0
+        self._subscription = self._doc.observe(self._publish_change)
+        return self._doc
+
     def _publish_change(self, event: TransactionEvent) -> None:
+        self._changes += 1
         self.publish(event.update)
+
+
+class MapDocument(_OwnDocument):
+    """A document with one root map."""
+
+    def open_map(self, root: str) -> None:
+        """Name the map; to be called once."""
+        self._map = self._begin().get(root, type=Map)
+
+    def set(self, key: str, value: dict[str, object]) -> None:
+        """Put a JSON value under a key."""
+        self._map[key] = _storable(value)
+
+    def remove(self, key: str) -> None:
+        """Take a key out of the map."""
+        del self._map[key]
+
+
+class ListDocument(_OwnDocument):
+    """A document with one root list."""
+
+    def open_list(self, root: str) -> None:
+        """Name the list; to be called once."""
+        self._list = self._begin().get(root, type=Array)
+
+    def append(self, value: dict[str, object], dropped: int = 0) -> None:
+        """Put a JSON value at the end, and take so many out at the beginning."""
+        with self._doc.transaction():
+            self._list.append(_storable(value))
+            if dropped:
+                del self._list[:dropped]
+
+
+def _storable(value: object) -> Any:
+    """A JSON value that every reader can hold, and that the native encoder takes."""
+    if isinstance(value, dict):
+        return {_storable(key): _storable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_storable(each) for each in value]
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, int) and abs(value) > _INTEGER_MAX:
+        return float(value)
+    return value

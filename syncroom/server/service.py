@@ -11,6 +11,7 @@ from syncroom.contents import Contents
 from syncroom.equipment import Equipment
 from syncroom.hook_runner import HookRunner
 from syncroom.mesh_documents import MeshDocuments
+from syncroom.room_lines import RoomLines
 from syncroom.rooms import Rooms
 from syncroom.server.address import TrustedProxies
 from syncroom.server.app import create_app
@@ -64,6 +65,7 @@ class Service:
         self.rooms.on_deletion = equipment.forget
         self.gate = Gate(self.rooms, Admission(keyring, limits, hooks), proxies, public_url)
         self.app = create_app(self.gate, self.contents)
+        self._lines = RoomLines(self.rooms.note)
         self._watch = LoopWatch(asyncio.get_running_loop(), self.rooms.metrics.loop_lag)
 
     async def close(self) -> None:
@@ -71,6 +73,7 @@ class Service:
         await self.gate.close()
         await self._hooks.close()
         self._watch.close()
+        self._lines.close()
         await self.contents.close()
         await self.rooms.close()
 

@@ -6,11 +6,13 @@ import asyncio
 import json
 import os
 import re
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.meshagent.sdk import CLI, need_python
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.support.server import Server
@@ -28,6 +30,7 @@ class CommandLine:
         self._environment = kept | {
             "HOME": str(home),
             "COLUMNS": "1000",
+            "PYTHONUNBUFFERED": "1",
             "MESHAGENT_API_URL": server.url,
             "MESHAGENT_PROJECT_ID": PROJECT,
             **environment,
@@ -35,7 +38,24 @@ class CommandLine:
 
     async def run(self, *arguments: str, code: int = 0) -> str:
         """What a command prints; it has to end with this code."""
-        process = await asyncio.create_subprocess_exec(
+        process = await self._start(arguments)
+        printed, _ = await process.communicate()
+        assert process.returncode == code, printed.decode()
+        return printed.decode()
+
+    @asynccontextmanager
+    async def printing(self, *arguments: str) -> AsyncIterator[asyncio.StreamReader]:
+        """What a command prints that does not end by itself."""
+        process = await self._start(arguments)
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+        finally:
+            process.kill()
+            await process.communicate()
+
+    async def _start(self, arguments: tuple[str, ...]) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
             CLI,
             *arguments,
             env=self._environment,
@@ -43,9 +63,6 @@ class CommandLine:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        printed, _ = await process.communicate()
-        assert process.returncode == code, printed.decode()
-        return printed.decode()
 
     async def json(self, *arguments: str) -> Any:
         """The JSON that a command prints among other things."""
