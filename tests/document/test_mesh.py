@@ -31,6 +31,7 @@ from tests.document.schemas import (
     text,
     todo,
 )
+from tests.properties import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,11 +40,11 @@ DEPTH_MAX = 64
 JSON = dict[str, Any]
 
 
-def build(target: object, given: JSON = TODO, data: bytes = EMPTY_UPDATE) -> bytes:
-    """The update that makes a document equal to JSON."""
+def build(target: object, given: JSON = TODO, data: bytes = EMPTY_UPDATE, ids: str = "id") -> bytes:
+    """The update that makes a document equal to JSON; ``ids`` is how new ids begin."""
     opened = Opened(data, DEPTH_MAX)
     numbers = itertools.count(1)
-    editor = MeshEditor(read_schema(given), lambda: f"id-{next(numbers)}")
+    editor = MeshEditor(read_schema(given), lambda: f"{ids}-{next(numbers)}")
     return opened.edit(lambda: editor.set_document(opened, target))
 
 
@@ -87,6 +88,7 @@ class Editor:
 # -- JSON in, the same JSON out
 
 
+@examples(60)
 @given(st.data())
 def test_any_content_of_any_schema_is_read_as_it_was_written(data: st.DataObject) -> None:
     given = data.draw(schemas())
@@ -99,6 +101,7 @@ def test_any_content_of_any_schema_is_read_as_it_was_written(data: st.DataObject
     assert left_out(update or EMPTY_UPDATE, given) == []
 
 
+@examples(60)
 @given(st.data())
 def test_any_content_becomes_any_other(data: st.DataObject) -> None:
     given = data.draw(schemas())

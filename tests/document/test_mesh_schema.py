@@ -13,6 +13,7 @@ from syncroom.document.mesh_schema import read_schema, take_schema
 from syncroom.errors import LimitExceeded, Malformed
 from syncroom.limits import Limits
 from tests.document.schemas import STRING, TODO, children, element, schema, schemas
+from tests.properties import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ def test_ordered_children_are_children() -> None:
     assert child.tags == ("a", "b")
 
 
+@examples(60)
 @given(schemas())
 def test_what_was_given_is_given_back(given: dict[str, Any]) -> None:
     read = take_schema(given, LIMITS)

@@ -1,5 +1,6 @@
 // The MeshAgent SDK for JavaScript by remote control: a line of JSON for each request and answer.
 
+import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import { isDeepStrictEqual } from 'node:util'
@@ -272,7 +273,23 @@ const requests = {
     return of(client).room.sync.close(path)
   },
   content: ({ client, path }) => of(client).content(path),
-  edit: ({ client, path, kind, at, details }) => of(client).edit(path, kind, at, details)
+  edit: ({ client, path, kind, at, details }) => of(client).edit(path, kind, at, details),
+  // What a document holds after each of these updates, without a server.
+  mirror: ({ schema, updates }) => {
+    const id = randomUUID()
+    const ignore = () => {}
+    const document = new sdk.RuntimeDocument({
+      id, schema: schemaOf(schema), sendChanges: ignore, sendChangesToBackend: ignore
+    })
+    sdk.registerDocument(id, undefined, false, ignore, (message) =>
+      document.receiveChanges(JSON.parse(message).data))
+    const contents = updates.map((update) => {
+      sdk.applyBackendChanges(id, update)
+      return structuredClone(toJson(document.root))
+    })
+    sdk.unregisterDocument(id)
+    return contents
+  }
 }
 
 const attached = (attachment) => (attachment ? { attachment: bytes(attachment) } : {})

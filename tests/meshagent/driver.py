@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import json
 import sys
 from typing import Any
 
 from meshagent.api import RoomException
 from meshagent.api.messaging import Content, ErrorContent, ensure_content
+from meshagent.api.runtime import runtime
 from meshagent.api.schema import MeshSchema
 from meshagent.tools import Toolkit
 from meshagent.tools.hosting import start_hosted_toolkit
@@ -181,6 +183,16 @@ class Driver:
 
     async def edit(self, client: int, path: str, kind: str, at: list[int], details: JSON) -> None:
         self._clients[client].edit(path, kind, at, details)
+
+    async def mirror(self, schema: JSON, updates: list[str]) -> list[JSON]:
+        """What a document holds after each of these updates, without a server."""
+        document = runtime.new_document(schema=MeshSchema.from_json(schema))
+        contents = []
+        for update in updates:
+            runtime.apply_backend_changes(document.id, update)
+            contents.append(copy.deepcopy(document.to_json()))
+        document.close()
+        return contents
 
 
 def complaint(error: BaseException) -> JSON:
