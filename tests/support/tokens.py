@@ -52,5 +52,5 @@ def mint(
     payload: dict[str, Any] = {"name": name, "grants": grants}
     if ttl is not None:
         payload["exp"] = int(time.time() + ttl)
-    key = None if algorithm == "none" else secret
+    key = "" if algorithm == "none" else secret
     return jwt.encode(payload | claims, key, algorithm=algorithm)
