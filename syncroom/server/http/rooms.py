@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from syncroom.auth.scopes import ApiScope
-from syncroom.errors import Conflict, Malformed, NotFound
+from syncroom.errors import Conflict, Denied, Malformed, NotFound
 from syncroom.server.http.asker import asker_of
 from syncroom.server.http.body import read_json
 
@@ -138,9 +138,18 @@ class RoomList:
         return Response(status_code=204)
 
     async def _named(self, request: Request) -> RoomInfo:
-        name = request.path_params["room"]
-        asker_of(request, self._keyring).check(name)
-        return await self._catalogue.find(name)
+        """A room by its name, or by its id: the MeshAgent command line asks with either."""
+        asker, given = asker_of(request, self._keyring), request.path_params["room"]
+        try:
+            asker.check(given)
+            return await self._catalogue.find(given)
+        except (Denied, NotFound) as unnamed:
+            try:
+                room = await self._catalogue.find_id(given)
+            except NotFound:
+                raise unnamed from None
+        asker.check(room.name)
+        return room
 
     async def _known(self, names: list[str]) -> list[RoomInfo]:
         """Those of some rooms that there are."""

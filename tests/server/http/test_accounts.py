@@ -85,6 +85,18 @@ async def test_a_room_is_made_read_listed_changed_and_deleted(server: Local) -> 
     assert refused(await ask(server, "GET", f"{ROOMS}/demo")) == (404, "not_found")
 
 
+async def test_a_room_is_read_by_its_id_as_well(server: Local) -> None:
+    made = await make(server)
+    by_id = f"{ROOMS}/{made['id']}"
+
+    got = await ask(server, "GET", by_id)
+    granted = await ask(server, "GET", by_id, bearer=admin(server, room="demo"))
+    denied = await ask(server, "GET", by_id, bearer=admin(server, room="other"))
+
+    assert got.json() == granted.json() == made
+    assert refused(denied) == (403, "denied")
+
+
 async def test_what_is_not_given_is_not_changed(server: Local) -> None:
     made = await make(server, metadata={"a": 1}, annotations={"b": "c"})
 
