@@ -23,6 +23,8 @@ import venv
 from typing import TYPE_CHECKING, Any
 
 from tests.docs.pages import ROOT
+from tests.meshagent.sdk import CLI as MESHAGENT_CLI
+from tests.meshagent.sdk import MODULES as MESHAGENT_MODULES
 from tests.support.node import CLIENTS
 
 if TYPE_CHECKING:
@@ -65,13 +67,14 @@ main._parser().parse_args()
 """
 
 _MODULES = {
-    "yjs": "yjs",
-    "ws": "ws",
-    "y-websocket": "y-websocket-3",
-    "@y/websocket": "@y/websocket",
-    "@y/y": "@y/y",
+    "yjs": CLIENTS / "node_modules/yjs",
+    "ws": CLIENTS / "node_modules/ws",
+    "y-websocket": CLIENTS / "node_modules/y-websocket-3",
+    "@y/websocket": CLIENTS / "node_modules/@y/websocket",
+    "@y/y": CLIENTS / "node_modules/@y/y",
+    "@meshagent/meshagent": MESHAGENT_MODULES / "@meshagent/meshagent",
 }
-"""What programs import, and the folder of the tests' clients that has it."""
+"""What programs import, and the folder that has it."""
 
 
 class Serving:
@@ -138,9 +141,11 @@ class Reader:
         if self._serving is None:
             self._serve(".venv/bin/syncroom serve", None)
         if step.block.language == "python":
-            self._run_program(code, "py", ".venv/bin/python {}", output)
+            environment = ".venv-meshagent" if uses_meshagent(step) else ".venv"
+            self._run_program(code, "py", environment + "/bin/python {}", output)
         else:
-            code += "\nglobalThis.settled(provider)\n"
+            if not uses_meshagent(step):
+                code += "\nglobalThis.settled(provider)\n"
             self._run_program(code, "mjs", "node --import ./settle.mjs {}", output)
 
     def close(self) -> None:
@@ -204,10 +209,17 @@ class Reader:
             raise AssertionError(f"{error}\n{(self.folder / 'server.log').read_text()}") from None
 
     def _environment(self) -> dict[str, str]:
-        theirs = ("SYNCROOM_", "PYTEST_", "VIRTUAL_ENV", "MAKE")
+        theirs = ("SYNCROOM_", "PYTEST_", "VIRTUAL_ENV", "MAKE", "MESHAGENT_")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(theirs)}
-        ours = {"SYNCROOM_PORT": self._port, "MAKEFLAGS": "n", "PYTHONUNBUFFERED": "1"}
+        programs = f"{os.environ['PATH']}:{MESHAGENT_CLI.parent}"
+        ours = {"SYNCROOM_PORT": self._port, "MAKEFLAGS": "n", "PATH": programs}
+        ours["PYTHONUNBUFFERED"] = "1"
         return kept | ours | {"PYTEST_ADDOPTS": "--collect-only --quiet -p no:cacheprovider"}
+
+
+def uses_meshagent(step: Step) -> bool:
+    """Whether it needs an SDK or the command line of MeshAgent."""
+    return "meshagent" in step.block.code
 
 
 def matches(expected: str, printed: str) -> bool:
@@ -241,6 +253,7 @@ def _clone(folder: Path) -> None:
     benchmarks = _BENCHMARKS.format(folder=str(ROOT / "benchmarks"))
     (folder / "benchmarks" / "__main__.py").write_text(benchmarks)
     _install_python(folder / ".venv")
+    (folder / ".venv-meshagent").symlink_to(MESHAGENT_CLI.parents[1])
     _install_modules(folder)
 
 
@@ -263,4 +276,4 @@ def _install_modules(folder: Path) -> None:
     for name, theirs in _MODULES.items():
         module = folder / "node_modules" / name
         module.parent.mkdir(parents=True, exist_ok=True)
-        module.symlink_to(CLIENTS / "node_modules" / theirs)
+        module.symlink_to(theirs)

@@ -40,7 +40,8 @@ from tests.docs.pages import (
     rows,
     steps,
 )
-from tests.docs.reader import SERVES, Reader
+from tests.docs.reader import SERVES, Reader, uses_meshagent
+from tests.meshagent.sdk import need_javascript, need_python
 from tests.support.driver import need
 from tests.support.node import need_node
 
@@ -90,6 +91,9 @@ def test_every_command_and_program_of_a_page_works_for_who_reads_it(
     plan = runnable()[name]
     if any(step.block.language == "js" for step in plan):
         need_node()
+    if any(uses_meshagent(step) for step in plan):
+        need_python()
+        need_javascript()
     for program in PROGRAMS:
         if shutil.which(program) is None and any(program in each.block.code for each in plan):
             need(f"{program} is not installed")
@@ -134,7 +138,7 @@ def test_every_setting_has_its_row() -> None:
         assert variable.strip("`.").rstrip("_") == f"SYNCROOM_{name.upper()}"
         if name not in ("secret", "backends", "limits"):
             assert option == f"`--{name.replace('_', '-')}`"
-            assert default == ("" if field.default is None else f"`{field.default}`")
+            assert default == f"`{field.default}`"
 
 
 def test_every_limit_has_its_row_with_its_default() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.server import Server
 
 PROJECT = "fc1e793c-b556-496b-bf07-8182b844e058"
-_JSON = re.compile(r"^[\[{].*^[\]}]", re.MULTILINE | re.DOTALL)
+_JSON = re.compile(r"^[\[{]", re.MULTILINE)
 
 
 class CommandLine:
@@ -69,4 +69,5 @@ class CommandLine:
         printed = await self.run(*arguments)
         found = _JSON.search(printed)
         assert found is not None, printed
-        return json.loads(found[0])
+        value, _ = json.JSONDecoder().raw_decode(printed, found.start())
+        return value

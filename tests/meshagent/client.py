@@ -74,6 +74,7 @@ class Client:
             emitter = self.room if source == "room" else self.room.messaging
             for name in names:
                 emitter.on(name, self._noter(name))
+        self._run(self._watch())
         me = self.room.local_participant
         return {
             "id": me.id,
@@ -82,6 +83,10 @@ class Client:
             "url": self.room.room_url,
             "session": self.room.session_id,
         }
+
+    async def _watch(self) -> None:
+        await self.room.wait_for_close()
+        self.note("closed")
 
     async def leave(self) -> None:
         for task in self._tasks:

@@ -111,6 +111,7 @@ class Client {
       'participant_attributes_updated']) {
       room.messaging.on(name, () => this.note(name))
     }
+    room.waitForClose().then(() => this.note('closed'))
     room.messaging.on('message', ({ message }) => this.note('message', {
       message: {
         from: message.fromParticipantId,
@@ -201,6 +202,26 @@ const requests = {
     const me = await connected.enter()
     clients.set(client, connected)
     return me
+  },
+  mint: ({ name, room, api_key: apiKey }) => {
+    const token = new sdk.ParticipantToken({ name })
+    token.addRoomGrant(room)
+    token.addRoleGrant('agent')
+    token.addApiGrant(sdk.ApiScope.agentDefault())
+    return token.toJwt({ apiKey })
+  },
+  let_in: async ({ url, project, room, api_key: token }) => {
+    const account = new sdk.Meshagent({ baseUrl: url, token })
+    await account.createRoom({ projectId: project, name: room, metadata: { made: 'here' } })
+    const { metadata } = await account.getRoom(project, room)
+    const listed = await account.listRooms(project)
+    const { jwt, roomUrl } = await account.connectRoom(project, room)
+    return { metadata, rooms: listed.map(({ name }) => name), url: roomUrl, token: jwt }
+  },
+  remove: async ({ url, project, room, api_key: token }) => {
+    const account = new sdk.Meshagent({ baseUrl: url, token })
+    const { id } = await account.getRoom(project, room)
+    await account.deleteRoom(project, id)
   },
   close: ({ client }) => {
     of(client).room.dispose()

@@ -13,7 +13,8 @@ import json
 import sys
 from typing import Any
 
-from meshagent.api import RoomException
+from meshagent.api import ApiScope, ParticipantToken, RoomException
+from meshagent.api.client import Meshagent
 from meshagent.api.messaging import Content, ErrorContent, ensure_content
 from meshagent.api.runtime import runtime
 from meshagent.api.schema import MeshSchema
@@ -40,6 +41,33 @@ class Driver:
         me = await connected.enter()
         self._clients[client] = connected
         return me
+
+    async def mint(self, name: str, room: str, api_key: str) -> str:
+        """A token made by the SDK."""
+        token = ParticipantToken(name=name)
+        token.add_room_grant(room)
+        token.add_role_grant("agent")
+        token.add_api_grant(ApiScope.agent_default())
+        return str(token.to_jwt(api_key=api_key))
+
+    async def let_in(self, url: str, project: str, room: str, api_key: str) -> JSON:
+        """Make a room, and ask the server for a way into it."""
+        async with Meshagent(base_url=url, token=api_key) as account:
+            await account.create_room(project_id=project, name=room, metadata={"made": "here"})
+            made = await account.get_room(project_id=project, name=room)
+            listed = await account.list_rooms(project_id=project)
+            way = await account.connect_room(project_id=project, room=room)
+        return {
+            "metadata": made.metadata,
+            "rooms": [each.name for each in listed],
+            "url": way.room_url,
+            "token": way.jwt,
+        }
+
+    async def remove(self, url: str, project: str, room: str, api_key: str) -> None:
+        async with Meshagent(base_url=url, token=api_key) as account:
+            made = await account.get_room(project_id=project, name=room)
+            await account.delete_room(project_id=project, room_id=made.id)
 
     async def close(self, client: int) -> None:
         await self._clients.pop(client).leave()

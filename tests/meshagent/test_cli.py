@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.meshagent.cli import CommandLine
+from tests.meshagent.sdk import PAGE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from tests.meshagent.conftest import Join
     from tests.meshagent.sdk import Sdk
     from tests.support.server import Server
+
+PATH = "notes/plan.page"
 
 
 @pytest.fixture
@@ -39,6 +42,22 @@ async def test_messages_of_the_command_line_reach_those_who_are_here(
     assert listed == [{"id": ann.id, "role": "agent", "attributes": {"name": "ann"}}]
     await ann.message("note", {"text": "H\u00e4llo"})
     await ann.message("chat.broadcast", {"text": "H\u00e4llo"})
+
+
+async def test_a_document_is_read_and_changed_on_the_command_line(
+    python: Sdk, join: Join, cli: CommandLine
+) -> None:
+    ann = await join(python, "ann")
+    await ann.open(PATH, PAGE, content={"page": {"blocks": [{"heading": {"title": "Plan"}}]}})
+    patch = [{"op": "replace", "path": "/page/blocks/0/heading/title", "value": "Changed"}]
+
+    read = await cli.json("room", "sync", "get", PATH)
+    schema = await cli.json("room", "sync", "inspect", PATH)
+    await cli.run("room", "sync", "update", PATH, "--patch", json.dumps(patch))
+
+    assert read == {"page": {"blocks": [{"heading": {"title": "Plan"}}]}}
+    assert schema["$root_tag_ref"] == "#/$defs/page"
+    await ann.content_is(PATH, {"page": {"blocks": [{"heading": {"title": "Changed"}}]}})
 
 
 async def test_a_toolkit_is_listed_and_called_on_the_command_line(

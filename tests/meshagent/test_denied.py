@@ -79,3 +79,21 @@ async def test_a_toolkit_that_one_may_not_call_is_not_called(
 
     assert denied.value.code == DENIED
     assert not [event for event in await host.events() if event["event"] == "asked"]
+
+
+async def test_what_a_reader_writes_reaches_nobody(pair: tuple[Sdk, Sdk], join: Join) -> None:
+    one, other = pair
+    writer = await join(one, "writer")
+    reader = await join(other, "reader", sync=["a.page:ro"])
+    await writer.open("a.page", PAGE)
+    await reader.open("a.page", create=False)
+
+    await writer.append("a.page", {"heading": {"title": "theirs"}})
+    await reader.has_children("a.page", 1)
+    await reader.append("a.page", {"heading": {"title": "mine"}})
+    with pytest.raises(ClientError) as denied:
+        await reader.shut("a.page")
+
+    assert denied.value.code == DENIED
+    opened = await reader.open("a.page", create=False)
+    assert opened["content"] == {"page": {"blocks": [{"heading": {"title": "theirs"}}]}}

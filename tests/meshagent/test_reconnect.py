@@ -7,25 +7,36 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.meshagent.sdk import PAGE
 from tests.support.driver import WAIT_S
 
 if TYPE_CHECKING:
     from tests.meshagent.conftest import Join
-    from tests.meshagent.sdk import Participant, Sdk
+    from tests.meshagent.sdk import JSON, Participant, Sdk
     from tests.support.server import Server
+
+PATH = "notes/plan.page"
+
+
+def heading(title: str) -> JSON:
+    return {"heading": {"title": title}}
 
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])
-async def test_everybody_comes_back_with_messages_and_toolkits(
+async def test_everybody_comes_back_with_messages_toolkits_and_documents(
     python: Sdk, javascript: Sdk, join: Join, server: Server, end: str
 ) -> None:
     ann = await join(python, "ann", server=server)
     ben = await join(javascript, "ben", server=server)
     for each, desk in ((ann, "desk-of-ann"), (ben, "desk-of-ben")):
         await each.host(desk)
+        await each.open(PATH, PAGE)
         await each.enable()
     await ann.set("mood", "calm")
     await ben.sees("ann", mood="calm")
+    await ann.append(PATH, heading("before"))
+    await ben.has_children(PATH, 1)
+    await all_is_on_disk(ann)
 
     getattr(server, end)()
     await asyncio.gather(ann.event("disconnected"), ben.event("disconnected"))
@@ -38,6 +49,16 @@ async def test_everybody_comes_back_with_messages_and_toolkits(
     await ben.message("note", {"after": True})
     await answers(ann, "desk-of-ben")
     await answers(ben, "desk-of-ann")
+    await ann.append(PATH, heading("after"))
+    await ben.has_children(PATH, 2)
+    await ben.append(PATH, heading("after that"))
+    await ann.has_children(PATH, 3)
+    assert await ann.content(PATH) == await ben.content(PATH)
+
+
+async def all_is_on_disk(participant: Participant) -> None:
+    """What a server had not written yet when it was killed, no SDK sends again."""
+    await participant.create("notes/last.page", PAGE)
 
 
 async def answers(caller: Participant, toolkit: str) -> None:
@@ -46,3 +67,23 @@ async def answers(caller: Participant, toolkit: str) -> None:
         while toolkit not in await caller.toolkits():
             pass
     assert (await caller.ask(toolkit, number=1))["json"]["arguments"] == {"number": 1}
+
+
+async def test_what_was_written_while_the_server_was_away_is_not_lost(
+    python: Sdk, join: Join, server: Server
+) -> None:
+    ann, ben = await join(python, "ann", server=server), await join(python, "ben", server=server)
+    for each in (ann, ben):
+        await each.open(PATH, PAGE)
+    await ann.append(PATH, heading("before"))
+    await ben.has_children(PATH, 1)
+    await all_is_on_disk(ann)
+
+    server.kill()
+    await asyncio.gather(ann.event("disconnected"), ben.event("disconnected"))
+    await ann.append(PATH, heading("while away"))
+    server.start()
+
+    await ben.has_children(PATH, 2)
+    blocks = (await ben.content(PATH))["page"]["blocks"]
+    assert blocks == [heading("before"), heading("while away")]
