@@ -15,6 +15,7 @@ import pickle
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from syncroom.document.worker import Compacted, Job, decode_result
 from syncroom.errors import Malformed, SyncroomError, Unavailable
 from syncroom.logs import about
+from syncroom.protocol.update import read_update
 from syncroom.store.base import Generation
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from syncroom.document.document import Document
     from syncroom.limits import Limits
+    from syncroom.protocol.update import Update
     from syncroom.store.base import Store, StoredDocument
 
 _PACKAGES = str(Path(__file__).parents[2])
@@ -112,7 +115,7 @@ class Compactor:
         document = self._find(room, path)
         if document is not None:
             document.begin_compaction()
-        base: bytes | None = None
+        update: Update | None = None
         before = 0
         try:
             stored = await self._store.load(room, path)
@@ -125,6 +128,9 @@ class Compactor:
             if not stored.records:
                 return Compaction(before, before)
             base = await self._replace(room, path, stored)
+            if document is not None:
+                read = partial(read_update, base, self._limits.value_depth_max)
+                update = await asyncio.get_running_loop().run_in_executor(None, read)
             sizes = about(room=room, path=path, bytes_before=before, bytes=len(base))
             _log.info("compacted a document", extra=sizes)
             return Compaction(before, len(base))
@@ -136,7 +142,7 @@ class Compactor:
             return Compaction(before, before, "a fault; the log has the details")
         finally:
             if document is not None:
-                document.end_compaction(base)
+                document.end_compaction(update)
 
     async def _replace(self, room: str, path: str, stored: StoredDocument) -> bytes:
         """The new base of a document, once it is on disk."""

@@ -129,7 +129,7 @@ class Document:
         if self._state.gap(update) is not None:
             raise Malformed("something that it builds on is missing")
         self._state.apply(update)
-        self._log = UpdateLog(merged)
+        self._log = UpdateLog(update)
 
     def join(self, peer: Peer) -> None:
         """Let a peer hear what happens from now on."""
@@ -237,7 +237,7 @@ class Document:
             if live and peer.client_id is None and len(new.sections) == 1:
                 self._owners.claim(peer, new.sections[0].client)
             self._state.apply(new)
-            self._log.append(new.data)
+            self._log.append(new)
             self._run(peer).add(new.data, [section.client for section in new.sections])
         if reached is not None:
             return Outcome.GAP
@@ -276,8 +276,9 @@ class Document:
 
     def publish(self, data: bytes) -> None:
         """Take an update that the server itself made."""
-        self._state.apply(read_update(data, self._limits.value_depth_max))
-        self._log.append(data)
+        update = read_update(data, self._limits.value_depth_max)
+        self._state.apply(update)
+        self._log.append(update)
         self._run(None).add(data, ())
 
     def set_schema(self, schema: MeshSchema, participant: str) -> None:
@@ -305,13 +306,13 @@ class Document:
         self._log.set_apart()
         self._apart_bytes = self.stored_bytes
 
-    def end_compaction(self, base: bytes | None) -> None:
+    def end_compaction(self, base: Update | None) -> None:
         """Go on with a base that does what was here when compaction began; None: as before."""
-        self._log.rejoin(base)
+        self._log.rejoin(base, self._limits.value_depth_max)
         if base is not None:
-            self.stored_bytes += len(base) - self._apart_bytes
+            self.stored_bytes += len(base.data) - self._apart_bytes
             self._ask_again()  # there may be room now for what was refused
-            self.growth.rebase(len(base))
+            self.growth.rebase(len(base.data))
 
     def present(self, peer: Peer, data: bytes) -> None:
         """Take an awareness update from a peer; raises `Malformed`, `LimitExceeded`.
@@ -361,7 +362,6 @@ class Document:
         self._relay(turn, shown, encoded)
         if turn:
             self._count(turn)
-            self._log.shorten()
             if self._parked:
                 self._heal()
 

@@ -1,5 +1,5 @@
 """
-The bytes of a document: every accepted update, merged as far as it was worth it so far.
+The bytes of a document: every accepted update, as one.
 
 Answers to sync step 1 are made from these bytes, never from a live document, and are kept until
 the next change: a crowd that comes back at once asks the same question.
@@ -11,24 +11,22 @@ from typing import TYPE_CHECKING
 
 from pycrdt import get_update, merge_updates
 
-from syncroom.protocol import varint
+from syncroom.document.sections import Sections
+from syncroom.protocol import state_vector, varint
 from syncroom.protocol.state_vector import CLOCK_MAX
+from syncroom.protocol.update import read_update
 from syncroom.protocol.varint import encode_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from syncroom.protocol.update import Keystroke
+    from syncroom.protocol.update import Keystroke, Update
 
 EMPTY_UPDATE = b"\0\0"
 EMPTY_VECTOR = b"\0"
 
 _LOT = 100
 """Updates merged in one go: the native merge is quadratic beyond a few hundred."""
-
-
-_TAIL_MAX = 1000
-"""Updates kept apart: each costs 60 bytes beside its own, and 1.3 us to merge in lots."""
 
 
 def merge(updates: Sequence[bytes]) -> bytes:
@@ -100,9 +98,11 @@ class Typing:
         self._predict()
         return True
 
-    def encode(self) -> bytes:
-        """The update that does what all of them do."""
-        return self.between(self._first, self.until)
+    def struct(self) -> tuple[int, int, int, list[bytes]]:
+        """All of them as one struct: the client, the clock, that it is one, its bytes."""
+        client, at = varint.decode(self._head, 2)
+        _, at = varint.decode(self._head, at)
+        return client, self._first, 1, [self._head[at:] + encode_bytes(bytes(self._text))]
 
     def between(self, clock: int, until: int) -> bytes:
         """The update that does what those do that came from one clock to another."""
@@ -122,27 +122,24 @@ class Typing:
 class UpdateLog:
     """The updates of one document, in memory."""
 
-    def __init__(self, base: bytes = EMPTY_UPDATE) -> None:
-        self._apart: list[bytes] = []
+    def __init__(self, base: Update | None = None) -> None:
+        self._sections = Sections(base)
+        self._apart: Sections | None = None
         """What is being compacted; it comes before all else."""
-        self._merged = [base] if base != EMPTY_UPDATE else []
-        self._tail: list[bytes] = []
         self._typing: dict[bytes, Typing] = {}
-        self._whole: bytes | None = None
-        """All of it, until the next change."""
 
-    def append(self, data: bytes) -> None:
-        """Add a vetted update. Nothing native runs here, so nothing is taken by halves."""
-        self._whole = None
-        self._tail.append(data)
+    def append(self, update: Update) -> None:
+        """Add a vetted update, which begins where the history of each of its clients ends."""
+        if self._typing:
+            for section in update.sections:
+                self._end_typing(varint.encode(section.client))
+        self._sections.add(update)
 
     def type(self, data: bytes, key: Keystroke) -> Typing:
-        """Add a keystroke. Merging is blind to order, so it may join what came before others."""
-        self._whole = None
+        """Add a keystroke."""
         typing = self._typing.get(key[0])
         if typing is None or not typing.extend(key):
-            if typing is not None:
-                self.append(typing.encode())
+            self._end_typing(key[0])
             typing = self._typing[key[0]] = Typing(data, key)
         return typing
 
@@ -151,44 +148,53 @@ class UpdateLog:
         typing = self._typing.get(client)
         if typing is None or typing.until != clock or not typing.take(data):
             return None
-        self._whole = None
         return typing
-
-    def shorten(self) -> None:
-        """Merge the updates that are kept apart, once they are many."""
-        if len(self._tail) > _TAIL_MAX:
-            self._merged.append(merge(self._tail))
-            self._tail = []
 
     def merged(self) -> bytes:
         """The whole document as one update."""
-        if self._whole is None:
-            self._end_typing()
-            if self._tail or len(self._merged) > 1:
-                self._merged = [merge([*self._merged, merge(self._tail)])]
-                self._tail = []
-            if len(self._apart) > 1:
-                self._apart = [merge(self._apart)]
-            self._whole = merge([*self._apart, *self._merged])
-        return self._whole
+        self._end_all_typing()
+        if self._apart is None:
+            return self._sections.encode()
+        whole = Sections()
+        whole.extend(self._apart)
+        whole.extend(self._sections)
+        return whole.encode()
 
     def set_apart(self) -> None:
         """Keep what is here now apart from what comes, until `rejoin`."""
-        self._end_typing()
-        self._apart += [*self._merged, *self._tail]
-        self._merged, self._tail = [], []
+        self._end_all_typing()
+        if self._apart is None:
+            self._apart = Sections()
+        self._apart.extend(self._sections)
+        self._sections = Sections()
 
-    def rejoin(self, base: bytes | None) -> None:
-        """Put what was set apart back, or in its place an update that does the same."""
-        self._merged = [*(self._apart if base is None else [base]), *self._merged]
-        self._apart = []
-        self._whole = None
+    def rejoin(self, base: Update | None, depth_max: int) -> None:
+        """Put what was set apart back, or in its place an update that does the same.
 
-    def _end_typing(self) -> None:
-        self._tail += [typing.encode() for typing in self._typing.values()]
-        self._typing.clear()
+        That may hold some of what came since, too.
+        """
+        assert self._apart is not None
+        self._end_all_typing()
+        whole = self._apart
+        if base is None:
+            whole.extend(self._sections)
+        else:
+            reached = state_vector.encode({each.client: each.end for each in base.sections})
+            rest = get_update(self._sections.encode(), reached)
+            whole = Sections(base)
+            whole.add(read_update(rest, depth_max))
+        self._sections, self._apart = whole, None
 
     def since(self, vector: bytes) -> bytes:
         """What somebody lacks who holds what a vetted state vector says."""
         merged = self.merged()
         return merged if vector == EMPTY_VECTOR else get_update(merged, vector)
+
+    def _end_typing(self, client: bytes) -> None:
+        typing = self._typing.pop(client, None)
+        if typing is not None:
+            self._sections.add_structs(*typing.struct())
+
+    def _end_all_typing(self) -> None:
+        for client in list(self._typing):
+            self._end_typing(client)

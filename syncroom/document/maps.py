@@ -15,7 +15,7 @@ from pycrdt import Array, Doc, Map, TransactionEvent, merge_updates
 from syncroom.document.document import Document
 from syncroom.document.log import UpdateLog
 from syncroom.protocol import state_vector
-from syncroom.protocol.update import encode_delete_set
+from syncroom.protocol.update import encode_delete_set, read_update
 
 if TYPE_CHECKING:
     from syncroom.document.peer import Wire
@@ -57,7 +57,8 @@ class _OwnDocument(Document):
         super().flush()
         if self._changes > _CHANGES_MAX:
             self._changes = 0
-            self._log = UpdateLog(self._doc.get_update())
+            depth_max = self._limits.value_depth_max
+            self._log = UpdateLog(read_update(self._doc.get_update(), depth_max))
 
     def _begin(self) -> Doc[Any]:
         # of two entries under one name readers keep that of the higher client id: the later life's
