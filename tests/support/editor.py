@@ -14,11 +14,14 @@ import pycrdt
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from syncroom.protocol.update import read_update
 from tests.support import wire
 from tests.support.raw import WAIT_S_MAX, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from syncroom.protocol.update import Update
 
 
 class Notebook:
@@ -202,9 +205,19 @@ class Editor(Notebook):
         if message.kind not in ("step2", "update"):
             return
         self.acknowledged = max(self.acknowledged, self._sent.get(message.payload, 0))
+        if message.kind == "update":  # what was typed in one turn comes back as one update
+            self._acknowledge(read_update(message.payload, 64))
         self._is_remote = True
         self.doc.apply_update(message.payload)
         self._is_remote = False
+
+    def _acknowledge(self, echo: Update) -> None:
+        for section in echo.sections:
+            if section.client == self.client_id:
+                while self.acknowledged < len(self.made) and self._is_known(
+                    self.acknowledged, section.end
+                ):
+                    self.acknowledged += 1
 
     async def _answer(self, vector: bytes) -> None:
         known = wire.state_vector(vector).get(self.client_id, 0)
