@@ -218,6 +218,8 @@ class Document:
 
     def _examine(self, peer: Peer, data: bytes, *, live: bool) -> Outcome:
         """Take an update that is more than a keystroke."""
+        if data == EMPTY_UPDATE:  # what most clients have to add when they come back
+            return Outcome.KNOWN
         update = self._read(data)
         barred = self._barred(peer, update)
         if barred and live:

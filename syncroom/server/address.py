@@ -43,9 +43,9 @@ class TrustedProxies:
             peer: the other end of the socket.
             forwarded: the values of ``X-Forwarded-For``, in order.
         """
-        if not self._trusts(peer):
-            return peer
         hops = [hop.strip() for value in forwarded for hop in value.split(",")]
+        if not hops or not self._trusts(peer):
+            return peer
         if self._trusts_all:
             hops = hops[:1]
         client = peer
