@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 _ENDED = "deleted:"
 """What the store keeps for a path whose document was deleted stands under this and the path."""
 
+_PARKED = "parked:"
+"""Likewise the updates that wait for what they build on."""
+
 _log = logging.getLogger("syncroom.room")
 
 
@@ -84,6 +87,8 @@ class Room:
         self._loop = asyncio.get_running_loop()
         self._loads: dict[str, asyncio.Task[Document]] = {}
         self._deletions: dict[str, asyncio.Task[None]] = {}
+        self._keepings: set[asyncio.Task[None]] = set()
+        """Parked updates on their way to the disk."""
         self.on_growth: Callable[[str, str], None] | None = None
         """Called with its name and the path of a document that compacting is worth it for."""
         self.on_arrival: Callable[[], None] | None = None
@@ -234,12 +239,30 @@ class Room:
             await self._loop.run_in_executor(None, self._restore, document, stored)
         document.ended = await self._ended(path)
         document.set_failure(self._store.failure)
+        await self._restore_parked(document)
         self.documents[path] = document
         if is_new and self._document_count is not None:
             self._document_count += 1
         self._note_load(document, self._loop.time() - began)
         self._unload_later(document)
         return document
+
+    async def _restore_parked(self, document: Document) -> None:
+        """Go on with updates that wait for what they build on; from now on they are kept."""
+        api = _PARKED + document.path
+        document.parked.restore(await self._store.items(self.name, api))
+        document.parked.keep = partial(self._keep_parked, api)
+        document.heal()
+
+    def _keep_parked(self, api: str, put: list[Item], drop: list[tuple[str, int]]) -> None:
+        keeping = self._loop.create_task(self._store.change_items(self.name, api, put, drop))
+        self._keepings.add(keeping)
+        keeping.add_done_callback(self._kept_parked)
+
+    def _kept_parked(self, keeping: asyncio.Task[None]) -> None:
+        self._keepings.discard(keeping)
+        if not keeping.cancelled() and keeping.exception() is not None:
+            _log.error("what waits for its base is in memory only: %s", keeping.exception())
 
     async def _delete(self, path: str) -> None:
         loading = self._loads.get(path)
@@ -254,6 +277,9 @@ class Room:
         await self._note_end(path)
         if not await self._store.delete(self.name, path):
             raise NotFound(f"there is no document {path!r}")
+        parked = await self._store.items(self.name, _PARKED + path)
+        keys = [(item.name, item.number) for item in parked]
+        await self._store.change_items(self.name, _PARKED + path, (), keys)
         self._hooks.forget(self.name, path)
         if self._document_count is not None:
             self._document_count -= 1
@@ -372,7 +398,7 @@ class Room:
     def _unload(self, document: Document) -> None:
         if document.peers or self.documents.get(document.path) is not document:
             return
-        if document.unsaved:
+        if document.unsaved or self._keepings:
             self._unload_later(document)
             return
         del self.documents[document.path]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from syncroom.document.growth import Growth
 from syncroom.document.log import EMPTY_UPDATE, EMPTY_VECTOR, UpdateLog
 from syncroom.document.owners import Owners
+from syncroom.document.parked import ParkedUpdates
 from syncroom.document.presence import Presence, is_echo
 from syncroom.document.run import Run
 from syncroom.document.state import DocumentState
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from syncroom.document.log import Typing
     from syncroom.document.mesh_schema import MeshSchema
     from syncroom.document.peer import Peer, Wire
-    from syncroom.document.state import Unit
     from syncroom.limits import Limits
     from syncroom.metrics import Metrics
     from syncroom.protocol.awareness import Entry
@@ -115,8 +115,7 @@ class Document:
         self._turn_began = 0.0
         self._apart_bytes = 0
         self._shown: dict[int, Entry] = {}
-        self._parked: list[tuple[Peer, bytes, Unit | None]] = []
-        """Updates whose base is missing, and who sent them."""
+        self.parked = ParkedUpdates(limits.parked_bytes_max)
         self._saved: dict[Peer, list[bytes]] = {}
         self._answers: dict[tuple[Wire, bytes], bytes] = {}
         self._answers_bytes = 0
@@ -260,14 +259,8 @@ class Document:
 
     def park(self, peer: Peer, data: bytes) -> None:
         """Keep an update until what it builds on comes, from whomever; raises `LimitExceeded`."""
-        size = sum(len(each) for _, each, _ in self._parked) + len(data)
-        if size > self._limits.parked_bytes_max:
-            raise LimitExceeded(
-                f"{size} bytes of updates build on what is missing here, "
-                f"{self._limits.parked_bytes_max} are allowed"
-            )
+        self.parked.add(peer, data, self._state.missing(self._read(data)))
         self._metrics.gaps += 1
-        self._parked.append((peer, data, self._state.missing(self._read(data))))
 
     def set_failure(self, reason: str | None) -> None:
         """Take no updates while the disk fails; ask for the missed ones when it works again."""
@@ -364,8 +357,8 @@ class Document:
         self._relay(turn, shown, encoded)
         if turn:
             self._count(turn)
-            if self._parked:
-                self._heal()
+            if self.parked:
+                self.heal()
 
     def _read(self, data: bytes) -> Update:
         if len(data) > self._limits.update_bytes_max:
@@ -375,14 +368,17 @@ class Document:
         limits = self._limits
         return read_update(data, limits.value_depth_max, limits.update_parts_max)
 
-    def _heal(self) -> None:
+    def heal(self) -> None:
         """Take what was parked, as far as what it builds on is here by now."""
-        parked, self._parked = self._parked, []
-        for peer, data, missing in parked:
-            if missing is not None and not self._state.has(missing):
-                self._parked.append((peer, data, missing))
-            elif self._examine(peer, data, live=False) in (Outcome.GAP, Outcome.FULL):
-                self._parked.append((peer, data, self._state.missing(self._read(data))))
+        healed = []
+        for each in self.parked.waiting:
+            if each.missing is not None and not self._state.has(each.missing):
+                continue
+            if self._examine(each.peer, each.data, live=False) in (Outcome.GAP, Outcome.FULL):
+                each.missing = self._state.missing(self._read(each.data))
+            else:
+                healed.append(each)
+        self.parked.drop(healed)
 
     def _ask_again(self) -> None:
         """Ask the peers for what was refused."""

@@ -50,3 +50,39 @@ class Peer(Protocol):
 
     def fail(self, error: SyncroomError) -> None:
         """Leave the document: it is no more."""
+
+
+class Author:
+    """Somebody who changes a document and does not have it open: a peer that hears nothing."""
+
+    def __init__(self, participant: Participant) -> None:
+        self.participant = participant
+        self.wire: Wire = _Deaf()
+        self.client_id: int | None = -1  # the client id of an edit belongs to nobody
+        self.client_bytes = b""
+        self.written = 0
+
+    def deliver(self, data: bytes) -> None:
+        """Nobody listens."""
+
+    def confirm(self, data: bytes) -> None:
+        """Nobody listens."""
+
+    def resync(self) -> None:
+        """Nobody listens."""
+
+    def fail(self, error: SyncroomError) -> None:
+        """Nobody listens."""
+
+
+class _Deaf:
+    """The wire of an author."""
+
+    def updates(self, updates: Sequence[bytes]) -> bytes:
+        return b""
+
+    def answer(self, update: bytes) -> bytes:
+        return b""
+
+    def presence(self, entries: bytes) -> bytes:
+        return b""

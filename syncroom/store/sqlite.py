@@ -188,8 +188,8 @@ class SqliteStore:
         return await self._running().run_in_executor(self._reader, self._database.documents, room)
 
     async def items(self, room: str, api: str) -> list[Item]:
-        """What an API keeps in a room, after all changes that were asked for before."""
-        return await self._change(lambda connection: items.read(connection, room, api))
+        """What an API keeps in a room."""
+        return await self._look_up(lambda connection: items.read(connection, room, api))
 
     async def change_items(
         self,

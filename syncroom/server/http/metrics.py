@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from syncroom.metrics import Histogram
     from syncroom.server.gate import Gate
 
-_PROTOCOLS = ("yjs",)
+_PROTOCOLS = ("meshagent", "yjs")
 _CLOSE_CODES = (1007, 1009, 1013, 4401, 4403, 4404, 4423)
 
 
@@ -61,7 +61,7 @@ class Exposition:
         gate, rooms = self._gate, self._gate.rooms
         sessions = [each.session for each in gate.connections if each.session is not None]
         connections = GaugeMetricFamily(
-            "syncroom_connections", "Clients that have a document open.", labels=["protocol"]
+            "syncroom_connections", "Clients, by what they speak.", labels=["protocol"]
         )
         counts = Counter(session.protocol for session in sessions)
         for protocol in _PROTOCOLS:
@@ -71,6 +71,11 @@ class Exposition:
             ("connections_held", "Refused connections that are not closed yet.", len(gate.refused)),
             ("rooms", "Rooms in use.", rooms.count),
             ("documents", "Documents in memory.", len(rooms.open_documents)),
+            (
+                "parked_updates",
+                "Updates kept aside until what they build on comes.",
+                sum(len(document.parked) for document in rooms.open_documents),
+            ),
             (
                 "lagging_readers",
                 "Clients that read slower than they are sent to.",
