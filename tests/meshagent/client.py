@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 JSON = dict[str, Any]
 EVENTS = {
+    "storage": ("file.updated", "file.deleted", "file.moved"),
     "room": ("disconnected", "reconnected", "room.status"),
     "messaging": (
         *("messaging_enabled", "participant_added", "participant_removed"),
@@ -70,8 +71,13 @@ class Client:
 
     async def enter(self) -> JSON:
         await self.room.__aenter__()
+        emitters = {
+            "room": self.room,
+            "messaging": self.room.messaging,
+            "storage": self.room.storage,
+        }
         for source, names in EVENTS.items():
-            emitter = self.room if source == "room" else self.room.messaging
+            emitter = emitters[source]
             for name in names:
                 emitter.on(name, self._noter(name))
         self._run(self._watch())

@@ -111,6 +111,13 @@ class Client {
       'participant_attributes_updated']) {
       room.messaging.on(name, () => this.note(name))
     }
+    room.storage.on('file.updated', ({ path, participantId }) =>
+      this.note('file.updated', { path: { value: path }, participant_id: { value: participantId } }))
+    room.storage.on('file.deleted', ({ path }) =>
+      this.note('file.deleted', { path: { value: path } }))
+    room.storage.on('file.moved', ({ sourcePath, destinationPath }) => this.note('file.moved', {
+      source_path: { value: sourcePath }, destination_path: { value: destinationPath }
+    }))
     room.waitForClose().then(() => this.note('closed'))
     room.messaging.on('message', ({ message }) => this.note('message', {
       message: {
@@ -241,6 +248,22 @@ const requests = {
   broadcast: ({ client, kind, message, attachment }) =>
     of(client).room.messaging.broadcastMessage({ type: kind, message, ...attached(attachment) }),
   set: ({ client, name, value }) => of(client).room.localParticipant.setAttribute(name, value),
+
+  queues: async ({ client, verb, arguments: { name, message, ...options } }) => {
+    const told = [name, message].filter((each) => each !== undefined)
+    const result = await of(client).room.queues[verb](...told, options)
+    return verb === 'list' ? Object.fromEntries(result.map(({ name, size }) => [name, size])) : result
+  },
+  storage: async ({ client, verb, arguments: { path, data, ...options } }) => {
+    const { storage } = of(client).room
+    if (verb === 'upload') return storage.upload(path, bytes(data), options)
+    if (verb === 'move') return storage.move(options.source_path, options.destination_path, options)
+    if (verb === 'download_url') return storage.downloadUrl(path)
+    const result = await storage[verb](path, options)
+    if (verb === 'list') return result.map(({ name }) => name).sort()
+    if (verb === 'stat') return result && { name: result.name, size: result.size }
+    return verb === 'download' ? pack(result) : result
+  },
 
   toolkits: async ({ client, of: participantId }) => {
     const found = await of(client).room.agents.listToolkits({

@@ -121,6 +121,22 @@ class Driver:
         await stream.close()
         return replies
 
+    # -- queues and files
+
+    async def queues(self, client: int, verb: str, arguments: JSON) -> Any:
+        result = await getattr(self._clients[client].room.queues, verb)(**arguments)
+        return {queue.name: queue.size for queue in result} if verb == "list" else result
+
+    async def storage(self, client: int, verb: str, arguments: JSON) -> Any:
+        if "data" in arguments:
+            arguments["data"] = base64.b64decode(arguments["data"])
+        result = await getattr(self._clients[client].room.storage, verb)(**arguments)
+        if verb == "list":
+            return sorted(entry.name for entry in result)
+        if verb == "stat":
+            return None if result is None else {"name": result.name, "size": result.size}
+        return pack(result) if isinstance(result, Content) else result
+
     # -- toolkits
 
     async def toolkits(self, client: int, of: str | None) -> list[JSON]:

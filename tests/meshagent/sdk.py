@@ -139,6 +139,25 @@ class Participant:
         replies: list[JSON] = await self._request("converse", to=to, messages=list(messages))
         return replies
 
+    # -- queues and files
+
+    async def queue(self, verb: str, name: str | None = None, **arguments: Any) -> Any:
+        """What a method of ``room.queues`` returns; ``list`` gives sizes by name."""
+        named = {} if name is None else {"name": name}
+        return await self._request("queues", verb=verb, arguments=named | arguments)
+
+    async def file(self, verb: str, **arguments: Any) -> Any:
+        """What a method of ``room.storage`` returns; bytes are in base64, ``list`` gives names."""
+        return await self._request("storage", verb=verb, arguments=arguments)
+
+    async def upload(self, path: str, data: bytes, *, overwrite: bool = False) -> None:
+        encoded = base64.b64encode(data).decode()
+        await self.file("upload", path=path, data=encoded, overwrite=overwrite)
+
+    async def download(self, path: str) -> bytes:
+        content = await self.file("download", path=path)
+        return base64.b64decode(content.get("data", ""))
+
     # -- toolkits
 
     async def toolkits(self, of: str | None = None) -> dict[str, JSON]:

@@ -1,0 +1,84 @@
+"""Queues of a room, used by both SDKs and the command line."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.meshagent.cli import CommandLine
+from tests.support.driver import ClientError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.meshagent.conftest import Join
+    from tests.meshagent.sdk import Sdk
+    from tests.support.server import Server
+
+
+async def test_what_one_sends_the_other_receives_in_order(
+    pair: tuple[Sdk, Sdk], join: Join
+) -> None:
+    one, other = pair
+    ann, ben = await join(one, "ann"), await join(other, "ben")
+
+    for number in range(3):
+        await ann.queue("send", "work", message={"number": number, "deep": [None, "\u00e4"]})
+    sizes = await ben.queue("list")
+    received = [await ben.queue("receive", "work", wait=False) for _ in range(4)]
+
+    assert sizes == {"work": 3}
+    assert received == [*({"number": n, "deep": [None, "\u00e4"]} for n in range(3)), None]
+
+
+async def test_who_waits_at_a_queue_gets_what_is_sent_later(
+    pair: tuple[Sdk, Sdk], join: Join
+) -> None:
+    one, other = pair
+    ann, ben = await join(one, "ann"), await join(other, "ben")
+    await ben.queue("open", "work")
+    waiting = asyncio.create_task(ben.queue("receive", "work", wait=True))
+    # the connection answers other questions while it waits
+    assert await ben.queue("list") == {"work": 0}
+
+    await ann.queue("send", "work", message={"number": 1}, create=False)
+
+    assert await waiting == {"number": 1}
+
+
+async def test_a_queue_is_emptied_and_closed(sdk: Sdk, join: Join) -> None:
+    ann = await join(sdk, "ann")
+    await ann.queue("send", "work", message={"number": 1})
+
+    await ann.queue("drain", "work")
+    assert await ann.queue("list") == {"work": 0}
+    await ann.queue("close", "work")
+
+    assert await ann.queue("list") == {}
+    with pytest.raises(ClientError) as missing:
+        await ann.queue("send", "work", message={}, create=False)
+    assert missing.value.code == 5001
+
+
+async def test_a_queue_that_is_not_granted_is_denied(sdk: Sdk, join: Join) -> None:
+    ann = await join(sdk, "ann", scope={"queues": {"send": ["mine"]}})
+
+    await ann.queue("send", "mine", message={})
+    with pytest.raises(ClientError) as denied:
+        await ann.queue("send", "theirs", message={})
+
+    assert denied.value.code == 1001
+
+
+async def test_a_queue_is_used_on_the_command_line(
+    python: Sdk, join: Join, shared_server: Server, room: str, tmp_path: Path
+) -> None:
+    token = shared_server.token(room=room, name="cli")
+    cli = CommandLine(shared_server, tmp_path, MESHAGENT_ROOM=room, MESHAGENT_TOKEN=token)
+    ann = await join(python, "ann")
+
+    await cli.run("room", "queue", "send", "--queue", "work", "--json", '{"number": 1}')
+
+    assert await ann.queue("receive", "work", wait=False) == {"number": 1}
