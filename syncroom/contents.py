@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syncroom.document.author import publish
@@ -247,9 +248,9 @@ class Contents:
         again = await self._rooms.room(room).open(path)
         if again.incarnation != document.incarnation and not document.is_new:
             raise NotFound(f"the document {path!r} was deleted meanwhile")
-        if not answer.data:
-            return Content(False, again.incarnation, 0)
-        return await self._publish(again, who, answer.data)
+        ends = [0, *accumulate(answer.value)]
+        updates = [answer.data[start:end] for start, end in pairwise(ends)]
+        return await self._publish(again, who, *updates)
 
     async def _make(self, op: str, content: str) -> bytes:
         answer = await self.hosts.call(op, EMPTY_UPDATE, content=content, root=None)
@@ -275,8 +276,8 @@ class Contents:
         schema = json.loads(stored.schema) if stored.schema else None
         return _Snapshot(room, path, stored.incarnation, data, schema)
 
-    async def _publish(self, document: Document, who: Participant, data: bytes) -> Content:
-        is_changed = publish(document, who, data)
+    async def _publish(self, document: Document, who: Participant, *updates: bytes) -> Content:
+        is_changed = publish(document, who, *updates)
         await self.settle(document)
         return Content(is_changed, document.incarnation, 0)
 

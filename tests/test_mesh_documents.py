@@ -321,6 +321,31 @@ async def test_content_is_read_searched_and_changed_as_json(meshes: Meshes) -> N
     assert not await meshes.put("a.todo", "json", json.dumps(CONTENT))
 
 
+async def test_a_change_of_several_steps_is_one_record(meshes: Meshes) -> None:
+    await meshes.create(schema=TODO, initial=todo(item(title="a"), item(title="b")))
+    patch = [
+        {"op": "remove", "path": "/todo/items/0"},
+        {"op": "add", "path": "/todo/items/-", "value": item(title="c")},
+    ]
+
+    await meshes.put("a.todo", "patch", json.dumps(patch))
+
+    stored = await meshes.store.load("demo", "a.todo")
+    assert stored is not None
+    assert len(stored.records[-1].updates) == 2
+    assert await meshes.describe() == todo(item(title="b"), item(title="c"))
+
+
+async def test_a_change_of_very_many_steps_is_one_update(meshes: Meshes) -> None:
+    await meshes.create(schema=TODO, initial=todo(*[item() for _ in range(1001)]))
+
+    await meshes.put("a.todo", "json", json.dumps(todo(*[item(done=True) for _ in range(1001)])))
+
+    stored = await meshes.store.load("demo", "a.todo")
+    assert stored is not None
+    assert len(stored.records[-1].updates) == 1
+
+
 async def test_content_that_does_not_fit_is_refused(meshes: Meshes) -> None:
     await meshes.create(schema=TODO, initial=CONTENT)
 

@@ -54,16 +54,25 @@ class Opened:
 
     def edit(self, change: Callable[[], None]) -> bytes:
         """Make a change as one transaction; the update that it comes to, empty if to nothing."""
+
+        def at_once() -> None:
+            with self.doc.transaction():
+                change()
+
+        updates = self.edit_in_steps(at_once)
+        return updates[0] if updates else b""
+
+    def edit_in_steps(self, change: Callable[[], None]) -> list[bytes]:
+        """Make a change; an update for each transaction that it makes."""
         updates: list[bytes] = []
 
         def keep(event: TransactionEvent) -> None:
             updates.append(event.update)
 
         subscription = self.doc.observe(keep)
-        with self.doc.transaction():
-            change()
+        change()
         self.doc.unobserve(subscription)
-        return updates[0] if updates else b""
+        return updates
 
     def _open(self, name: str, kind: Root) -> Any:
         return self.doc.get(name, type=kind)

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 Request = dict[str, Any]
 
+_STEPS_MAX = 1000
+"""Updates that one change may be: each is examined and relayed by itself."""
+
 
 def main() -> None:
     """Answer requests until there are no more. Argument: bytes of memory."""
@@ -92,8 +95,26 @@ def _answer(request: Request, data: bytes) -> bytes:
         raise Damaged(f"the document can't be read: {error}") from None
     op = request["op"]
     if op in _EDITS:
-        return pack({"value": None}, opened.edit(lambda: _EDITS[op](opened, request)))
+        updates = _edit(opened, request)
+        return pack({"value": list(map(len, updates))}, b"".join(updates))
     return pack({"value": _READS[op](opened, request)})
+
+
+def _edit(opened: Opened, request: Request) -> list[bytes]:
+    """The updates that a change comes to.
+
+    MeshAgent SDKs follow one step after the other, but mistake places where one update takes an
+    element away and does something behind it.
+    """
+
+    def change() -> None:
+        _EDITS[request["op"]](opened, request)
+
+    if "schema" in request and opened.kinds:
+        updates = opened.edit_in_steps(change)
+        return updates if len(updates) <= _STEPS_MAX else [merge(updates)]
+    update = opened.edit(change)
+    return [update] if update else []
 
 
 def _vet(request: Request, data: bytes) -> bytes:

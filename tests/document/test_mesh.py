@@ -42,10 +42,15 @@ JSON = dict[str, Any]
 
 def build(target: object, given: JSON = TODO, data: bytes = EMPTY_UPDATE, ids: str = "id") -> bytes:
     """The update that makes a document equal to JSON; ``ids`` is how new ids begin."""
+    return merged(*steps(target, given, data, ids))
+
+
+def steps(target: object, given: JSON, data: bytes, ids: str) -> list[bytes]:
+    """The updates that make a document equal to JSON, one after the other."""
     opened = Opened(data, DEPTH_MAX)
     numbers = itertools.count(1)
     editor = MeshEditor(read_schema(given), lambda: f"{ids}-{next(numbers)}")
-    return opened.edit(lambda: editor.set_document(opened, target))
+    return opened.edit_in_steps(lambda: editor.set_document(opened, target))
 
 
 def read(data: bytes, given: JSON = TODO) -> JSON:
@@ -59,7 +64,7 @@ def left_out(data: bytes, given: JSON = TODO) -> list[str]:
 
 
 def merged(*updates: bytes) -> bytes:
-    return pycrdt.merge_updates(*updates)
+    return pycrdt.merge_updates(*updates) if updates else b""
 
 
 class Editor:

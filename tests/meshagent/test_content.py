@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from syncroom.document.log import EMPTY_UPDATE
 from tests.document.schemas import contents, schemas
-from tests.document.test_mesh import build, merged
+from tests.document.test_mesh import build, merged, steps
 from tests.properties import examples
 
 if TYPE_CHECKING:
@@ -52,16 +52,23 @@ def plain(content: Any) -> Any:
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(data=st.data())
-async def test_any_content_is_read_by_the_sdks_as_it_was_written_and_changed(
+async def test_any_content_and_any_change_of_it_is_read_by_the_sdks(
     sdk: Sdk, data: st.DataObject
 ) -> None:
     schema = data.draw(schemas())
     before, after = (plain(data.draw(contents(schema))) for _ in range(2))
     written = build(before, schema) or EMPTY_UPDATE
-    change = build(after, schema, written, "new") or EMPTY_UPDATE
-    whole = merged(written, change)
+    changes = steps(after, schema, written, "new")
+    # The SDK for Python loses its place in a text that is edited; newcomers read it well.
+    follows = sdk.name == "javascript" or "text" not in schema["$defs"]
+    updates = [base64.b64encode(each).decode() for each in (written, *changes)]
 
-    for update, expected in ((written, before), (whole, after)):
-        updates = [base64.b64encode(update).decode()]
-        (read,) = await sdk.request("mirror", schema=schema, updates=updates)
-        assert told(plain(read), schema) == told(expected, schema)
+    followed = await sdk.request(
+        "mirror", schema=schema, updates=updates if follows else updates[:1]
+    )
+    whole = base64.b64encode(merged(written, *changes)).decode()
+    (read,) = await sdk.request("mirror", schema=schema, updates=[whole])
+
+    assert told(plain(followed[0]), schema) == told(before, schema)
+    assert told(plain(followed[-1]), schema) == told(after if follows else before, schema)
+    assert told(plain(read), schema) == told(after, schema)
