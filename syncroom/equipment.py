@@ -6,6 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+import aiofiles
+
 from syncroom.apis.agents import Agents
 from syncroom.apis.developer import Developer
 from syncroom.apis.files import Files
@@ -15,6 +17,7 @@ from syncroom.apis.registry import Registry
 from syncroom.apis.shelf import Shelf
 from syncroom.apis.storage import Storage
 from syncroom.apis.sync import Sync
+from syncroom.errors import LimitExceeded, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from syncroom.apis.queues import Keep, Load
     from syncroom.apis.sync import SchemaDocuments
     from syncroom.contents import Contents
+    from syncroom.limits import Limits
     from syncroom.room import Room
     from syncroom.store.base import Store
     from syncroom.store.blobs import Blobs
@@ -42,6 +46,7 @@ class Equipment:
         documents: documents with schemas.
         webhooks: calls agents elsewhere.
         flush: returns when what arrived is on disk.
+        limits: the bounds of the server.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Equipment:
         documents: SchemaDocuments,
         webhooks: Webhooks,
         flush: Callable[[], Awaitable[None]],
+        limits: Limits,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -63,6 +69,7 @@ class Equipment:
         self._documents = documents
         self._webhooks = webhooks
         self._flush = flush
+        self._limits = limits
 
     def registry(self, room: Room) -> Registry:
         """The APIs of one room."""
@@ -71,10 +78,21 @@ class Equipment:
             Messaging(here.members, here.is_editor, room.limits),
             Agents(partial(self._webhooks.call, room.name)),
             Sync(room, self._documents, self._flush),
-            Queues(*self._kept(room, Queues.name), room.limits),
+            Queues(*self._kept(room.name, Queues.name), room.limits),
             self._storage(room),
             Developer(room.limits),
         )
+
+    async def read_file(self, room: str, path: str) -> bytes:
+        """A file of a room, whole; raises `NotFound`, `LimitExceeded`."""
+        files = self._catalogue(room)
+        file = await files.find(path)
+        if file is None:
+            raise NotFound(f"there is no file at {path!r}")
+        if file.size > self._limits.schema_bytes_max:
+            raise LimitExceeded(f"{path!r} has {file.size} bytes, too many for a schema")
+        async with aiofiles.open(files.local_path(file), "rb") as source:
+            return await source.read()
 
     async def forget(self, room: str) -> None:
         """Take the files of a room away that was deleted; raises `Unavailable`."""
@@ -82,19 +100,24 @@ class Equipment:
         await self._blobs.delete_room(room)
 
     def _storage(self, room: Room) -> Storage:
-        files = self._files.get(room.name)
-        if files is None:
-            kept = self._kept(room, Storage.name)
-            documents = partial(self._store.documents, room.name)
-            files = Files(room.name, self._blobs, *kept, documents, room.limits)
-            self._files[room.name] = files
+        files = self._catalogue(room.name)
         shelf = Shelf(files, _Documents(self._contents, room.name), room.participants.members)
         return Storage(shelf, partial(self._sign_url, room.name))
 
-    def _kept(self, room: Room, api: str) -> tuple[Load, Keep]:
+    def _kept(self, room: str, api: str) -> tuple[Load, Keep]:
         """How an API reads and writes what it keeps."""
         read, change = self._store.items, self._store.change_items
-        return partial(read, room.name, api), partial(change, room.name, api)
+        return partial(read, room, api), partial(change, room, api)
+
+    def _catalogue(self, room: str) -> Files:
+        """The files of a room."""
+        files = self._files.get(room)
+        if files is None:
+            documents = partial(self._store.documents, room)
+            kept = self._kept(room, Storage.name)
+            files = Files(room, self._blobs, *kept, documents, self._limits)
+            self._files[room] = files
+        return files
 
 
 class _Documents:

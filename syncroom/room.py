@@ -23,7 +23,7 @@ from syncroom.auth.paths import is_reserved
 from syncroom.document.document import Document
 from syncroom.document.log import EMPTY_UPDATE, merge
 from syncroom.document.mesh_schema import read_schema
-from syncroom.errors import Damaged, LimitExceeded, Malformed, NotFound, Unavailable
+from syncroom.errors import Conflict, Damaged, LimitExceeded, Malformed, NotFound, Unavailable
 from syncroom.logs import about
 from syncroom.protocol import varint
 from syncroom.protocol.update import read_update
@@ -228,6 +228,8 @@ class Room:
         is_new = stored is None
         if is_new:
             await self._check_documents()
+            if await self.apis.occupies(path):
+                raise Conflict(f"there is a file at {path!r}; delete it, or open another path")
             initial = await self._hooks.initial_content(self.name, path)
             if initial is not None:
                 record = Record(now_ms(), "", (), (initial,))

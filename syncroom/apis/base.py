@@ -156,6 +156,10 @@ class Toolkit:
     def leave(self, caller: Caller) -> None:
         """Let go of all that a caller has here, for it is gone."""
 
+    async def occupies(self, path: str) -> bool:
+        """Whether something of this API is at a path, where no document can be then."""
+        return False
+
     def check(self, caller: Caller) -> None:
         """Raise `Denied` where a caller may not use this API at all."""
         scope = caller.participant.scope

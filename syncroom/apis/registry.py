@@ -32,6 +32,13 @@ class Registry:
         shown = [each.map for each in (self.agents, *self.toolkits.values())]
         return [each for each in shown if each is not None]
 
+    async def occupies(self, path: str) -> bool:
+        """Whether something else than a document is at a path."""
+        for each in self.toolkits.values():
+            if await each.occupies(path):
+                return True
+        return False
+
     def leave(self, caller: Caller) -> None:
         """Let go of all that a caller has here, for it is gone."""
         for each in (self.agents, *self.toolkits.values()):

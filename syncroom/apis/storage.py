@@ -148,6 +148,9 @@ class Storage(Toolkit):
         self.shelf = shelf
         self._sign_url = sign_url
 
+    async def occupies(self, path: str) -> bool:
+        return await self.shelf.files.find(path) is not None
+
     @tool(_Named, _may_see)
     async def exists(self, caller: Caller, request: _Named) -> dict[str, Any]:
         """Whether a file, a document or a folder is there."""

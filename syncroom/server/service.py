@@ -58,10 +58,10 @@ class Service:
         documents = MeshDocuments(self.contents, self.rooms)
         webhooks = Webhooks(keyring, backends.webhook_secret)
         signer = UrlSigner(keyring, limits)
-        equipment = Equipment(
-            store, blobs, self.contents, signer.download, documents, webhooks, self.rooms.flush
-        )
+        parts = documents, webhooks, self.rooms.flush, limits
+        equipment = Equipment(store, blobs, self.contents, signer.download, *parts)
         self.rooms.equip = equipment.registry
+        self.contents.schemas.readers.insert(0, equipment.read_file)
         self.rooms.on_deletion = equipment.forget
         self.gate = Gate(self.rooms, Admission(keyring, limits, hooks), proxies, public_url)
         self.app = create_app(self.gate, self.contents)

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from syncroom.errors import (
+    Conflict,
     Damaged,
     Denied,
     Disabled,
@@ -35,6 +36,7 @@ _CLOSE_CODES: dict[type[SyncroomError], int] = {
     Unauthenticated: 4401,
     Denied: 4403,
     NotFound: 4404,
+    Conflict: 4409,
     Disabled: 4423,
     Malformed: 1007,
     LimitExceeded: 1009,

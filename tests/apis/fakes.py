@@ -38,10 +38,13 @@ class FakeCaller:
         self.hosted: dict[int, HostedCall] = {}
         self.readers: set[LagsBehind] = set()
         self.sent: list[Sent] = []
+        self.coming: asyncio.Queue[Sent] = asyncio.Queue()
+        """The same, to be waited for."""
         self.is_cut = False
 
     def send(self, kind: str, header: Mapping[str, Any], payload: bytes = b"") -> int:
         self.sent.append(Sent(kind, header, payload))
+        self.coming.put_nowait(self.sent[-1])
         return len(self.sent)
 
     def write(self, frames: bytes) -> None:
