@@ -12,3 +12,9 @@ class Backends(BaseModel):
 
     webhook_secret: SecretStr | None = None
     """What calls of agents elsewhere are signed with, so that they know who calls."""
+
+    secrets_key: SecretStr | None = None
+    """What the secrets of rooms are sealed with. Without it one is made, and kept in the data
+    folder."""
+    oauth_token_endpoints: tuple[str, ...] = ()
+    """The URLs at which OAuth codes may be redeemed for tokens."""

@@ -14,15 +14,18 @@ from syncroom.apis.files import Files
 from syncroom.apis.messaging import Messaging
 from syncroom.apis.queues import Queues
 from syncroom.apis.registry import Registry
+from syncroom.apis.secrets import Secrets
 from syncroom.apis.shelf import Shelf
 from syncroom.apis.storage import Storage
 from syncroom.apis.sync import Sync
+from syncroom.apis.vault import Vault
 from syncroom.errors import LimitExceeded, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from syncroom.apis.base import Caller
+    from syncroom.apis.oauth import TokenEndpoints
     from syncroom.apis.queues import Keep, Load
     from syncroom.apis.sync import SchemaDocuments
     from syncroom.contents import Contents
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from syncroom.room import Room
     from syncroom.store.base import Store
     from syncroom.store.blobs import Blobs
+    from syncroom.store.seal import Seal
     from syncroom.webhooks import Webhooks
 
     SignUrl = Callable[[str, Caller, str, bool], str]
@@ -45,6 +49,8 @@ class Equipment:
         sign_url: makes URLs of files that work alone, for a room.
         documents: documents with schemas.
         webhooks: calls agents elsewhere.
+        seal: seals secrets.
+        endpoints: where OAuth codes are redeemed.
         flush: returns when what arrived is on disk.
         limits: the bounds of the server.
     """
@@ -57,6 +63,8 @@ class Equipment:
         sign_url: SignUrl,
         documents: SchemaDocuments,
         webhooks: Webhooks,
+        seal: Seal,
+        endpoints: TokenEndpoints,
         flush: Callable[[], Awaitable[None]],
         limits: Limits,
     ) -> None:
@@ -68,6 +76,8 @@ class Equipment:
         """The catalogues in use: two of one room would sweep each other's uploads away."""
         self._documents = documents
         self._webhooks = webhooks
+        self._seal = seal
+        self._endpoints = endpoints
         self._flush = flush
         self._limits = limits
 
@@ -81,6 +91,7 @@ class Equipment:
             Queues(*self._kept(room.name, Queues.name), room.limits),
             self._storage(room),
             Developer(room.limits),
+            self._secrets(room),
         )
 
     async def read_file(self, room: str, path: str) -> bytes:
@@ -103,6 +114,11 @@ class Equipment:
         files = self._catalogue(room.name)
         shelf = Shelf(files, _Documents(self._contents, room.name), room.participants.members)
         return Storage(shelf, partial(self._sign_url, room.name))
+
+    def _secrets(self, room: Room) -> Secrets:
+        kept = self._kept(room.name, Secrets.name)
+        vault = Vault(room.name, *kept, self._seal, room.limits)
+        return Secrets(vault, self._endpoints, room.participants.members, room.limits)
 
     def _kept(self, room: str, api: str) -> tuple[Load, Keep]:
         """How an API reads and writes what it keeps."""

@@ -115,6 +115,18 @@ class Limits(BaseModel):
     room_log_bytes_max: PositiveInt = 1 << 20
     """The same in bytes, as JSON; of one entry a quarter of it."""
 
+    secret_bytes_max: PositiveInt = 16 << 10
+    """One secret of a participant: a chain of certificates is a few KiB."""
+
+    room_secrets_max: PositiveInt = 1000
+    """Secrets of one room: all are read to find one, and a list of them is one answer."""
+
+    secret_requests_max: PositiveInt = 1000
+    """Requests for secrets of a room that are not answered yet."""
+
+    secret_request_s_max: PositiveFloat = 3600.0
+    """Such a request is open so long at most: people take their time to sign in."""
+
     member_outbox_bytes_max: PositiveInt = 32 << 20
     """Messages for one participant that reads too slowly: no diff can stand in for them, so past it
     its connection is cut."""

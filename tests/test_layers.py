@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {"admission", "catalogue", "contents", "equipment", "fsck"}
         | {"hook_runner", "hooks", "mesh_documents", "room", "room_lines", "rooms", "schemas"}
-        | {"webhooks"}
+        | {"token_endpoints", "webhooks"}
     ),
     frozenset({"sessions"}),
     frozenset({"settings"}),

@@ -22,7 +22,9 @@ from syncroom.server.loop_watch import LoopWatch
 from syncroom.store.blobs import Blobs
 from syncroom.store.keys import KeyFile
 from syncroom.store.quarantine import Quarantine
+from syncroom.store.seal import Seal
 from syncroom.store.sqlite import SqliteStore
+from syncroom.token_endpoints import ConfiguredEndpoints
 from syncroom.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Service:
         blobs: Blobs,
         quarantine: Quarantine,
         keyring: Keyring,
+        seal: Seal,
         limits: Limits,
         hooks: Hooks,
         backends: Backends,
@@ -58,7 +61,8 @@ class Service:
         documents = MeshDocuments(self.contents, self.rooms)
         webhooks = Webhooks(keyring, backends.webhook_secret)
         signer = UrlSigner(keyring, limits)
-        parts = documents, webhooks, self.rooms.flush, limits
+        endpoints = ConfiguredEndpoints(backends.oauth_token_endpoints)
+        parts = documents, webhooks, seal, endpoints, self.rooms.flush, limits
         equipment = Equipment(store, blobs, self.contents, signer.download, *parts)
         self.rooms.equip = equipment.registry
         self.contents.schemas.readers.insert(0, equipment.read_file)
@@ -102,11 +106,13 @@ async def running(
     """
     files = KeyFile(data_dir)
     keyring = files.keyring(secret)
+    key = backends.secrets_key
+    seal = Seal(files.sealing_secret() if key is None else key.get_secret_value())
     trusted = TrustedProxies(proxies)
     store = SqliteStore(data_dir, commit_pause_s=limits.commit_pause_s)
     await store.open()
     try:
-        parts = store, Blobs(data_dir), Quarantine(data_dir), keyring
+        parts = store, Blobs(data_dir), Quarantine(data_dir), keyring, seal
         service = Service(*parts, limits, hooks, backends, trusted, public_url)
         watch = KeyWatch(files, service.gate)
         try:

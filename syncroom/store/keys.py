@@ -40,11 +40,12 @@ _NAMED_KEYS = TypeAdapter(dict[str, str])
 
 
 class KeyFile:
-    """The files ``secret`` and ``keys.json`` of a data folder."""
+    """The files ``secret``, ``secrets.key`` and ``keys.json`` of a data folder."""
 
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir
         self._secret_path = data_dir / "secret"
+        self._sealing_path = data_dir / "secrets.key"
         self._keys_path = data_dir / "keys.json"
 
     def keyring(self, secret: str | None = None) -> Keyring:
@@ -63,17 +64,11 @@ class KeyFile:
 
     def secret(self) -> str:
         """Return the folder's secret; the first time, make it."""
-        text = _read(self._secret_path)
-        if text is None:
-            with self._alone():
-                text = _read(self._secret_path)
-                if text is None:
-                    text = mint_secret(os.urandom(SECRET_BYTES_MIN))
-                    _write(self._secret_path, text + "\n")
-        try:
-            return check_secret(text.strip())
-        except Malformed as error:
-            raise Misconfigured(f"{self._secret_path} cannot be used: {error}") from None
+        return self._kept(self._secret_path)
+
+    def sealing_secret(self) -> str:
+        """Return what the secrets of rooms are sealed with; the first time, make it."""
+        return self._kept(self._sealing_path)
 
     def keys(self) -> dict[str, ApiKey]:
         """Return the API keys by name."""
@@ -133,6 +128,20 @@ class KeyFile:
             if keys.pop(name, None) is None:
                 raise NotFound(f"there is no API key named {name!r}")
             self._write_keys(keys)
+
+    def _kept(self, path: Path) -> str:
+        """Return the secret in a file; the first time, make it."""
+        text = _read(path)
+        if text is None:
+            with self._alone():
+                text = _read(path)
+                if text is None:
+                    text = mint_secret(os.urandom(SECRET_BYTES_MIN))
+                    _write(path, text + "\n")
+        try:
+            return check_secret(text.strip())
+        except Malformed as error:
+            raise Misconfigured(f"{path} cannot be used: {error}") from None
 
     def _write_keys(self, keys: dict[str, ApiKey]) -> None:
         named = {name: encode_api_key(key) for name, key in keys.items()}

@@ -93,7 +93,10 @@ const conditions = {
 class Client {
   constructor (url, token) {
     const protocolFactory = sdk.WebSocketClientProtocol.createFactory({ url, token })
-    this.room = new sdk.RoomClient({ protocolFactory })
+    this.room = new sdk.RoomClient({
+      protocolFactory,
+      secretRequestHandler: async (request) => this.note('secret_requested', { request })
+    })
     this.documents = new Map()
     this.toolkits = new Map()
     this.calls = new Map()
