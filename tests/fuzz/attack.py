@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,19 @@ if TYPE_CHECKING:
     from tests.fuzz.cases import Case
     from tests.support.server import Server
 
-_REFUSED = b"\x02\x00"
-"""How the message begins that a client is refused with."""
+REFUSED = b"\x02\x00"
+"""How the message of y-protocols begins that a client is refused with."""
 
 
 class Attacker(asyncio.Protocol):
-    """A connection that sends anything and listens to nothing."""
+    """A connection that sends anything and listens to nothing.
 
-    def __init__(self) -> None:
+    Args:
+        refusal: what it is sent when nothing more of it is looked at; empty for a mere close.
+    """
+
+    def __init__(self, refusal: bytes) -> None:
+        self._refusal = refusal
         self.is_spent = False
         """Whether what is sent to it will not be looked at any more."""
         self.is_up = asyncio.Event()
@@ -38,7 +44,8 @@ class Attacker(asyncio.Protocol):
             self._head += data
             if b"\r\n\r\n" in self._head:
                 self.is_up.set()
-        self.is_spent |= _REFUSED in data or data[:1] == b"\x88"
+        is_refused = bool(self._refusal) and self._refusal in data
+        self.is_spent |= is_refused or data[:1] == b"\x88"
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_spent = True
@@ -46,10 +53,11 @@ class Attacker(asyncio.Protocol):
 
 
 class Attackers:
-    """As many connections to one document as are needed; spent ones are replaced."""
+    """As many connections to one place as are needed; spent ones are replaced."""
 
-    def __init__(self, server: Server, target: str) -> None:
+    def __init__(self, server: Server, target: str, refusal: bytes = REFUSED) -> None:
         self._server = server
+        self._refusal = refusal
         self._request = handshake(target)
         self._free: list[Attacker] = []
         self._visitors: list[Attacker] = []
@@ -80,7 +88,9 @@ class Attackers:
 
     async def _connect(self) -> Attacker:
         loop = asyncio.get_running_loop()
-        _, attacker = await loop.create_connection(Attacker, "127.0.0.1", self._server.port)
+        _, attacker = await loop.create_connection(
+            partial(Attacker, self._refusal), "127.0.0.1", self._server.port
+        )
         return attacker
 
     async def _dial(self) -> Attacker:

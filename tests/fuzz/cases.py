@@ -35,7 +35,7 @@ def make_case(seed: int, number: int) -> Case:
     if kind < 0.04:
         return Case(_http(rng), is_http=True)
     if kind < 0.10:
-        return Case(_odd_frames(rng, _message(rng, number)))
+        return Case(odd_frames(rng, _message(rng, number)))
     return Case(frame(_message(rng, number)))
 
 
@@ -50,15 +50,15 @@ def _random(rng: Random, _: int) -> bytes:
 
 
 def _mutated_update(rng: Random, number: int) -> bytes:
-    return _pack_update(rng, _changed(rng, _honest(rng, number)))
+    return _pack_update(rng, changed(rng, honest_update(rng, number)))
 
 
 def _mutated_message(rng: Random, number: int) -> bytes:
-    return _changed(rng, _pack_update(rng, _honest(rng, number)))
+    return changed(rng, _pack_update(rng, honest_update(rng, number)))
 
 
-def _honest_update(rng: Random, number: int) -> bytes:
-    return _pack_update(rng, _honest(rng, number))
+def _honest_message(rng: Random, number: int) -> bytes:
+    return _pack_update(rng, honest_update(rng, number))
 
 
 def _grammatical(rng: Random, number: int) -> bytes:
@@ -66,14 +66,14 @@ def _grammatical(rng: Random, number: int) -> bytes:
 
 
 def _mutated_grammatical(rng: Random, number: int) -> bytes:
-    return _pack_update(rng, _changed(rng, grammar.update(rng, number)))
+    return _pack_update(rng, changed(rng, grammar.update(rng, number)))
 
 
 def _step_1(rng: Random, number: int) -> bytes:
     clients = [rng.choice([5, number, 1000 + number, rng.choice(INTEGERS)]) for _ in range(3)]
     pairs = [wire.varuint(each) + wire.varuint(rng.choice(INTEGERS)) for each in clients]
     vector = wire.varuint(rng.choice([3, 3, 3, *INTEGERS])) + b"".join(pairs)
-    return wire.step1(vector if rng.random() < 0.7 else _changed(rng, vector))
+    return wire.step1(vector if rng.random() < 0.7 else changed(rng, vector))
 
 
 def _awareness(rng: Random, number: int) -> bytes:
@@ -87,7 +87,7 @@ def _awareness(rng: Random, number: int) -> bytes:
         for _ in range(rng.randint(0, 4))
     ]
     payload = wire.varuint(rng.choice([len(entries)] * 6 + list(INTEGERS))) + b"".join(entries)
-    return wire.awareness_payload(payload if rng.random() < 0.7 else _changed(rng, payload))
+    return wire.awareness_payload(payload if rng.random() < 0.7 else changed(rng, payload))
 
 
 def _other(rng: Random, _: int) -> bytes:
@@ -101,7 +101,7 @@ _MESSAGES: list[Callable[[Random, int], bytes]] = [
     _mutated_update,
     _mutated_update,
     _mutated_message,
-    _honest_update,
+    _honest_message,
     _grammatical,
     _grammatical,
     _grammatical,
@@ -116,7 +116,7 @@ def _pack_update(rng: Random, data: bytes) -> bytes:
     return rng.choice([wire.update, wire.update, wire.step2])(data)
 
 
-def _honest(rng: Random, number: int) -> bytes:
+def honest_update(rng: Random, number: int) -> bytes:
     """What somebody wrote who has nothing to do with anybody else in the document."""
     replica = Replica(1000 + number)
     for _ in range(rng.randint(1, 5)):
@@ -124,7 +124,7 @@ def _honest(rng: Random, number: int) -> bytes:
     return replica.doc.get_update()
 
 
-def _changed(rng: Random, data: bytes) -> bytes:
+def changed(rng: Random, data: bytes) -> bytes:
     """A few bytes changed, left out, doubled, invented, or one number for another."""
     changed = bytearray(data)
     for _ in range(rng.randint(1, 4)):
@@ -145,7 +145,7 @@ def _changed(rng: Random, data: bytes) -> bytes:
     return bytes(changed)
 
 
-def _odd_frames(rng: Random, message: bytes) -> bytes:
+def odd_frames(rng: Random, message: bytes) -> bytes:
     """Frames as no library writes them: in pieces, not masked, with the wrong bits, cut off."""
     whole = bytearray(frame(message))
     how = rng.randrange(7)
@@ -167,7 +167,7 @@ def _odd_frames(rng: Random, message: bytes) -> bytes:
             each[0] = opcode | (128 if number == len(frames) - 1 else 0)
         return b"\x89\x80\0\0\0\0".join(map(bytes, frames))
     elif how == 4:
-        return bytes(_changed(rng, bytes(whole)))
+        return bytes(changed(rng, bytes(whole)))
     elif how == 5:
         return bytes(whole) * rng.randint(2, 20)
     else:
@@ -187,4 +187,4 @@ def _http(rng: Random) -> bytes:
             b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nx\r\n0\r\n\r\n",
         ]
     )
-    return rng.randbytes(rng.randrange(1, 200)) if rng.random() < 0.2 else _changed(rng, good)
+    return rng.randbytes(rng.randrange(1, 200)) if rng.random() < 0.2 else changed(rng, good)
