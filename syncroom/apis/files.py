@@ -14,7 +14,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from syncroom.errors import Conflict, LimitExceeded, NotFound, SyncroomError
+from syncroom.apis.live_map import LiveMap
+from syncroom.errors import Conflict, LimitExceeded, NotFound
 from syncroom.store.base import Item
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Files:
         self._loading: asyncio.Task[None] | None = None
         self._bytes = 0
         self._changing = asyncio.Lock()
+        self.map = LiveMap(".room/files", self._shown, self._begin)
 
     async def find(self, path: str) -> File | None:
         """The file at a path; raises `Damaged`, `Unavailable`, as all that follow."""
@@ -228,9 +230,15 @@ class Files:
         gone = [path for path in drop if path not in put]
         await self._keep(items, [(path, 0) for path in gone])
         for path in gone:
-            self._files.pop(path, None)
+            if self._files.pop(path, None) is not None:
+                self.map.remove(path)
         self._files.update(put)
+        for path, file in put.items():
+            self.map.set(path, _entry(file))
         self._bytes = sum(file.size for file in self._files.values())
+
+    def _shown(self) -> dict[str, dict[str, object]]:
+        return {path: _entry(file) for path, file in self._files.items()}
 
     async def _forget(self, files: Iterable[File | None]) -> None:
         """Let the bytes go that nobody refers to any more."""
@@ -239,21 +247,31 @@ class Files:
                 await self.blobs.delete(self.room, file.blob)
 
     async def _loaded(self) -> None:
+        """Wait until what was kept is read."""
+        await asyncio.shield(self._begin())
+
+    def _begin(self) -> asyncio.Task[None]:
+        """Read what was kept, once; after a failure whoever comes next tries again."""
         if self._loading is None:
             self._loading = asyncio.get_running_loop().create_task(self._read())
-        loading = self._loading
-        try:
-            await asyncio.shield(loading)
-        except SyncroomError:
-            if self._loading is loading:
-                self._loading = None  # whoever comes next tries again
-            raise
+            self._loading.add_done_callback(self._has_read)
+        return self._loading
+
+    def _has_read(self, loading: asyncio.Task[None]) -> None:
+        if loading.cancelled() or loading.exception() is not None:
+            self._loading = None
 
     async def _read(self) -> None:
         items = await self._load()
         self._files = {item.name: File(**json.loads(item.value)) for item in items}
         self._bytes = sum(file.size for file in self._files.values())
+        for path, file in self._files.items():
+            self.map.set(path, _entry(file))
         await self.blobs.sweep(self.room, {file.blob for file in self._files.values()})
+
+
+def _entry(file: File) -> dict[str, object]:
+    return {"size": file.size, "mime_type": file.mime_type, "updated_ms": file.updated_ms}
 
 
 def _collect(found: dict[str, Listed], prefix: str, path: str, line: Listed) -> None:

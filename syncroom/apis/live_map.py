@@ -22,13 +22,17 @@ class LiveMap:
     Args:
         path: where the document lies; the map in it bears the last name of the path.
         entries: what is in it now, asked for when somebody begins to watch.
+        load: begins to read what is not known yet, and sets it once it is.
     """
 
     document_class: ClassVar[Any] = MapDocument
 
-    def __init__(self, path: str, entries: Entries) -> None:
+    def __init__(
+        self, path: str, entries: Entries, load: Callable[[], object] | None = None
+    ) -> None:
         self.path = path
         self._entries = entries
+        self._load = load
         self._document: MapDocument | None = None
 
     def watch(self, document: MapDocument) -> None:
@@ -37,6 +41,8 @@ class LiveMap:
         self._document = document
         for key, value in self._entries().items():
             document.set(key, value)
+        if self._load is not None:
+            self._load()
 
     def unwatch(self) -> None:
         """Let go of the document."""

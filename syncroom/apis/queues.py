@@ -116,7 +116,7 @@ class Queues(Toolkit):
     map: LiveMap
 
     def __init__(self, load: Load, keep: Keep, limits: Limits) -> None:
-        self.map = LiveMap(".room/queues", self._shown)
+        self.map = LiveMap(".room/queues", self._shown, self._begin)
         self._load = load
         self._keep = keep
         self._limits = limits
@@ -261,15 +261,18 @@ class Queues(Toolkit):
 
     async def _loaded(self) -> None:
         """Wait until what was kept is read."""
+        await asyncio.shield(self._begin())
+
+    def _begin(self) -> asyncio.Task[None]:
+        """Read what was kept, once; after a failure whoever comes next tries again."""
         if self._loading is None:
             self._loading = asyncio.get_running_loop().create_task(self._read())
-        loading = self._loading
-        try:
-            await asyncio.shield(loading)
-        except SyncroomError:
-            if self._loading is loading:
-                self._loading = None  # whoever comes next tries again
-            raise
+            self._loading.add_done_callback(self._has_read)
+        return self._loading
+
+    def _has_read(self, loading: asyncio.Task[None]) -> None:
+        if loading.cancelled() or loading.exception() is not None:
+            self._loading = None
 
     async def _read(self) -> None:
         for name, number, value in await self._load():

@@ -146,6 +146,7 @@ class Storage(Toolkit):
 
     def __init__(self, shelf: Shelf, sign_url: SignUrl) -> None:
         self.shelf = shelf
+        self.map = shelf.files.map
         self._sign_url = sign_url
 
     async def occupies(self, path: str) -> bool:

@@ -36,6 +36,10 @@ _RESERVED: dict[str, tuple[Callable[[ApiScope], bool], str]] = {
         lambda scope: scope.agents is not None and scope.agents.use_tools,
         "the public toolkits may be read with an agents grant that has use_tools",
     ),
+    ".room/files": (
+        lambda scope: scope.storage is not None and scope.storage.allows("list", "", subtree=True),
+        "the catalogue of files may be read with a storage grant that lists all of them",
+    ),
     ".room/queues": (
         lambda scope: scope.queues is not None and scope.queues.list,
         "the queues may be read with a queues grant that has list",

@@ -6,10 +6,17 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pycrdt
+
 from syncroom.apis.calls import Call, start
 from syncroom.auth.participant import Participant
 from syncroom.auth.scopes import ApiScope
+from syncroom.document.maps import MapDocument
+from syncroom.limits import Limits
+from syncroom.metrics import Metrics
 from syncroom.protocol.meshagent import Content, json_content
+from tests.document.fakes import WIRE
+from tests.support import wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,3 +115,25 @@ def call_of(caller: FakeCaller, call_id: str = "call-1") -> Asked:
 
     asked = Asked(Call(caller, call_id, answer, end))
     return asked
+
+
+def reserved(path: str) -> MapDocument:
+    """A document for a live map."""
+    return MapDocument(
+        path,
+        "0" * 32,
+        keep=None,
+        limits=Limits(),
+        metrics=Metrics(),
+        loop=asyncio.get_running_loop(),
+        now_ms=lambda: 1,
+    )
+
+
+def shown(document: MapDocument, root: str) -> dict[str, Any]:
+    """What somebody reads who opens such a document."""
+    (message,) = wire.messages(document.answer(WIRE, b"\0"))
+    doc: pycrdt.Doc[Any] = pycrdt.Doc()
+    doc.apply_update(message.payload)
+    seen: dict[str, Any] = doc.get(root, type=pycrdt.Map).to_py() or {}
+    return seen

@@ -16,7 +16,7 @@ from syncroom.auth.scopes import ApiScope, QueuesGrant
 from syncroom.errors import Unavailable
 from syncroom.limits import Limits
 from syncroom.store.memory import MemoryStore
-from tests.apis.fakes import Asked, FakeCaller, ask
+from tests.apis.fakes import Asked, FakeCaller, ask, reserved, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -290,3 +290,21 @@ async def test_every_message_goes_to_one_receiver_in_order(steps: list[str]) -> 
     assert sorted(received + left) == list(range(sent))
     assert received == sorted(received)
     assert left == sorted(left)
+
+
+async def test_who_watches_sees_how_many_messages_wait(scene: Scene) -> None:
+    await scene.ask("send", name="jobs", message={})
+    scene.again()
+    document = reserved(".room/queues")
+    scene.queues.map.watch(document)
+    await scene.sizes()
+    assert shown(document, "queues") == {"jobs": {"size": 1, "receivers": 0}}
+
+    await scene.ask("receive", name="jobs")
+    waiting = scene.receive(scene.bob)
+    await scene.sizes()
+    assert shown(document, "queues") == {"jobs": {"size": 0, "receivers": 1}}
+    waiting.call.abandon()
+    await scene.ask("close", name="jobs")
+
+    assert shown(document, "queues") == {}

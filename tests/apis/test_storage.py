@@ -23,7 +23,7 @@ from syncroom.protocol.meshagent import CLOSE, OPEN, binary_content
 from syncroom.store.base import DocumentInfo
 from syncroom.store.blobs import Blobs
 from syncroom.store.memory import MemoryStore
-from tests.apis.fakes import Asked, FakeCaller, ask
+from tests.apis.fakes import Asked, FakeCaller, ask, reserved, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -339,3 +339,17 @@ async def test_no_name_becomes_a_name_on_the_disk(
     outside = [path for path in folder.rglob("*") if path.is_file()]
     assert all(path.is_relative_to(folder / "inner" / "files") for path in outside)
     assert all(len(path.name) == 32 and path.name.isalnum() for path in outside)
+
+
+async def test_who_watches_sees_the_files_as_they_come_and_go(scene: Scene) -> None:
+    await scene.upload("a", b"x")
+    scene.again()
+    document = reserved(".room/files")
+    scene.storage.shelf.files.map.watch(document)
+    await scene.ask("exists", path="a")
+    assert list(shown(document, "files")) == ["a"]
+
+    await scene.upload("b", b"xy")
+    await scene.ask("delete", path="a")
+
+    assert {key: entry["size"] for key, entry in shown(document, "files").items()} == {"b": 2}

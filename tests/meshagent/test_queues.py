@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.meshagent.conftest import Join
-    from tests.meshagent.sdk import Sdk
+    from tests.meshagent.sdk import Participant, Sdk
     from tests.support.server import Server
 
 
@@ -82,3 +82,65 @@ async def test_a_queue_is_used_on_the_command_line(
     await cli.run("room", "queue", "send", "--queue", "work", "--json", '{"number": 1}')
 
     assert await ann.queue("receive", "work", wait=False) == {"number": 1}
+
+
+async def test_two_that_race_for_a_queue_get_each_message_once(
+    python: Sdk, javascript: Sdk, join: Join
+) -> None:
+    count = 60
+    ann = await join(python, "ann")
+    ben, cat = await join(python, "ben"), await join(javascript, "cat")
+    racing = [asyncio.create_task(_receive_all(each)) for each in (ben, cat)]
+
+    for number in range(count):
+        await ann.queue("send", "work", message={"number": number})
+    for _ in racing:
+        await ann.queue("send", "work", message={"number": -1})
+    shares = await asyncio.gather(*racing)
+
+    assert sorted(number for share in shares for number in share) == list(range(count))
+    assert all(share == sorted(share) for share in shares)
+
+
+async def _receive_all(racer: Participant) -> list[int]:
+    """What somebody receives until it is told that there is no more."""
+    received = []
+    while (message := await racer.queue("receive", "work", wait=True))["number"] >= 0:
+        received.append(message["number"])
+    return received
+
+
+async def test_a_server_that_is_killed_loses_no_message_and_delivers_none_twice(
+    python: Sdk, javascript: Sdk, join: Join, server: Server
+) -> None:
+    ann = await join(python, "ann", server=server)
+    ben = await join(javascript, "ben", server=server)
+    sent: list[int] = []
+    received: list[int] = []
+
+    async def send(first: int) -> None:
+        for number in range(first, first + 1000):
+            await ann.queue("send", "work", message={"number": number})
+            sent.append(number)
+
+    async def receive() -> None:
+        while True:
+            received.append((await ben.queue("receive", "work", wait=True))["number"])
+
+    lives = 3
+    for life in range(lives):
+        working = [asyncio.create_task(send(1000 * life)), asyncio.create_task(receive())]
+        while len(received) < 20 * (life + 1):
+            await ben.queue("list")
+        seen = [len(await each.events()) for each in (ann, ben)]
+        server.kill()
+        await asyncio.gather(*working, return_exceptions=True)
+        server.start()
+        for each, count in zip((ann, ben), seen, strict=True):
+            await each.event("reconnected", count)
+    while (message := await ben.queue("receive", "work", wait=False)) is not None:
+        received.append(message["number"])
+
+    assert len(received) == len(set(received))
+    # at most once: of each life, one answer may have been on its way
+    assert len(set(sent) - set(received)) <= lives
