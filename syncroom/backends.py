@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class Backends(BaseModel):
@@ -18,3 +18,7 @@ class Backends(BaseModel):
     folder."""
     oauth_token_endpoints: tuple[str, ...] = ()
     """The URLs at which OAuth codes may be redeemed for tokens."""
+
+    container_engine: str | None = Field(default=None, pattern=r"^(unix:///|(http|tcp)://[^/]+$)")
+    """The engine that containers of rooms run in, as ``unix:///run/docker.sock`` or
+    ``http://127.0.0.1:2375``: Docker, or anything that speaks its API."""

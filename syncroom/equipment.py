@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hmac
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import aiofiles
 
+from syncroom.agent_tokens import environment
 from syncroom.apis.agents import Agents
+from syncroom.apis.containers import Containers, end_containers
 from syncroom.apis.developer import Developer
 from syncroom.apis.files import Files
 from syncroom.apis.messaging import Messaging
@@ -19,7 +23,8 @@ from syncroom.apis.shelf import Shelf
 from syncroom.apis.storage import Storage
 from syncroom.apis.sync import Sync
 from syncroom.apis.vault import Vault
-from syncroom.errors import LimitExceeded, NotFound
+from syncroom.errors import LimitExceeded, NotFound, SyncroomError
+from syncroom.logs import about
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,7 +33,9 @@ if TYPE_CHECKING:
     from syncroom.apis.oauth import TokenEndpoints
     from syncroom.apis.queues import Keep, Load
     from syncroom.apis.sync import SchemaDocuments
+    from syncroom.auth.keys import Keyring
     from syncroom.contents import Contents
+    from syncroom.engine import Engine
     from syncroom.limits import Limits
     from syncroom.room import Room
     from syncroom.store.base import Store
@@ -37,6 +44,8 @@ if TYPE_CHECKING:
     from syncroom.webhooks import Webhooks
 
     SignUrl = Callable[[str, Caller, str, bool], str]
+
+_log = logging.getLogger("syncroom.equipment")
 
 
 class Equipment:
@@ -51,6 +60,8 @@ class Equipment:
         webhooks: calls agents elsewhere.
         seal: seals secrets.
         endpoints: where OAuth codes are redeemed.
+        engine: what containers run in.
+        keyring: holds the secret that tokens are signed with.
         flush: returns when what arrived is on disk.
         limits: the bounds of the server.
     """
@@ -65,6 +76,8 @@ class Equipment:
         webhooks: Webhooks,
         seal: Seal,
         endpoints: TokenEndpoints,
+        engine: Engine,
+        keyring: Keyring,
         flush: Callable[[], Awaitable[None]],
         limits: Limits,
     ) -> None:
@@ -78,6 +91,11 @@ class Equipment:
         self._webhooks = webhooks
         self._seal = seal
         self._endpoints = endpoints
+        self._engine = engine
+        self._keyring = keyring
+        digest = hmac.new(keyring.secret_for(None).encode(), b"containers", "sha256")
+        self._server = digest.hexdigest()[:16]
+        """Tells its containers from those of other servers on the engine."""
         self._flush = flush
         self._limits = limits
 
@@ -92,6 +110,7 @@ class Equipment:
             self._storage(room),
             Developer(room.limits),
             self._secrets(room),
+            self._containers(room),
         )
 
     async def read_file(self, room: str, path: str) -> bytes:
@@ -106,9 +125,13 @@ class Equipment:
             return await source.read()
 
     async def forget(self, room: str) -> None:
-        """Take the files of a room away that was deleted; raises `Unavailable`."""
+        """Take the files and containers of a deleted room away; raises `Unavailable`."""
         self._files.pop(room, None)
         await self._blobs.delete_room(room)
+        try:
+            await end_containers(self._engine, self._server, room)
+        except SyncroomError as error:
+            _log.error("containers of a deleted room stay: %s", error, extra=about(room=room))
 
     def _storage(self, room: Room) -> Storage:
         files = self._catalogue(room.name)
@@ -119,6 +142,10 @@ class Equipment:
         kept = self._kept(room.name, Secrets.name)
         vault = Vault(room.name, *kept, self._seal, room.limits)
         return Secrets(vault, self._endpoints, room.participants.members, room.limits)
+
+    def _containers(self, room: Room) -> Containers:
+        environ = partial(environment, self._keyring, room.name)
+        return Containers(self._engine, self._server, room.name, environ, room.limits)
 
     def _kept(self, room: str, api: str) -> tuple[Load, Keep]:
         """How an API reads and writes what it keeps."""

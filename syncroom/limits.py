@@ -127,6 +127,18 @@ class Limits(BaseModel):
     secret_request_s_max: PositiveFloat = 3600.0
     """Such a request is open so long at most: people take their time to sign in."""
 
+    room_containers_max: PositiveInt = 16
+    """Containers of one room, running or ended, each with processes and a file system."""
+
+    container_memory_bytes_max: PositiveInt = 1 << 30
+    """Memory of one container; the engine ends what takes more."""
+
+    container_cpus_max: PositiveFloat = 1.0
+    """Cores that one container may keep busy."""
+
+    container_processes_max: PositiveInt = 512
+    """Processes and threads of one container: a loop that forks ends there."""
+
     member_outbox_bytes_max: PositiveInt = 32 << 20
     """Messages for one participant that reads too slowly: no diff can stand in for them, so past it
     its connection is cut."""

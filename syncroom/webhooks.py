@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 from pydantic import ValidationError
 
+from syncroom.agent_tokens import agent_token
 from syncroom.auth import jws
 from syncroom.auth.scopes import ApiScope
-from syncroom.auth.token import LEEWAY_S, ParticipantToken
 from syncroom.errors import Malformed, Unavailable
 
 if TYPE_CHECKING:
@@ -73,25 +73,7 @@ class Webhooks:
 
     def _token(self, room_name: str, caller: Caller, request: CallAgent) -> str:
         try:
-            wanted = ApiScope.agent_default()
-            if request.api is not None:
-                wanted = ApiScope.model_validate(request.api)
+            wanted = None if request.api is None else ApiScope.model_validate(request.api)
         except ValidationError:
             raise Malformed("the api scope for the agent is none") from None
-        token = ParticipantToken(name=request.name)
-        token.add_room_grant(room_name)
-        token.add_role_grant("agent")
-        token.add_api_grant(_within(wanted, caller.participant.scope))
-        if caller.participant.expires_at is not None:
-            token.extra_payload["exp"] = caller.participant.expires_at - LEEWAY_S
-        return token.to_jwt(token=self._keyring.secret_for(None))
-
-
-def _within(wanted: ApiScope, held: ApiScope | None) -> ApiScope:
-    """What is wanted, where everything of that API is held; else, of that API, what is held."""
-    granted: dict[str, Any] = {}
-    for name in ApiScope.model_fields:
-        theirs, ours = getattr(wanted, name), getattr(held, name)
-        if theirs is not None and ours is not None:
-            granted[name] = ours if ours.to_json() else theirs
-    return ApiScope(**granted)
+        return agent_token(self._keyring, room_name, caller, request.name, wanted)

@@ -15,13 +15,13 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "syncroom"
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"allowances", "backends", "errors", "limits", "logs", "metrics"}),
+    frozenset({"allowances", "backends", "engine", "errors", "limits", "logs", "metrics"}),
     frozenset({"protocol"}),
     frozenset({"auth"}),
     frozenset({"store"}),
     frozenset({"document", "apis"}),
     frozenset(
-        {"admission", "catalogue", "contents", "equipment", "fsck"}
+        {"admission", "agent_tokens", "catalogue", "contents", "equipment", "fsck"}
         | {"hook_runner", "hooks", "mesh_documents", "room", "room_lines", "rooms", "schemas"}
         | {"token_endpoints", "webhooks"}
     ),

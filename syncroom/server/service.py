@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from syncroom.admission import Admission
 from syncroom.contents import Contents
+from syncroom.engine import Engine
 from syncroom.equipment import Equipment
 from syncroom.hook_runner import HookRunner
 from syncroom.mesh_documents import MeshDocuments
@@ -60,9 +61,11 @@ class Service:
         self._hooks.contents = self.contents
         documents = MeshDocuments(self.contents, self.rooms)
         webhooks = Webhooks(keyring, backends.webhook_secret)
+        self._engine = Engine(backends.container_engine)
         signer = UrlSigner(keyring, limits)
         endpoints = ConfiguredEndpoints(backends.oauth_token_endpoints)
-        parts = documents, webhooks, seal, endpoints, self.rooms.flush, limits
+        outside = seal, endpoints, self._engine, keyring
+        parts = documents, webhooks, *outside, self.rooms.flush, limits
         equipment = Equipment(store, blobs, self.contents, signer.download, *parts)
         self.rooms.equip = equipment.registry
         self.contents.schemas.readers.insert(0, equipment.read_file)
@@ -80,6 +83,7 @@ class Service:
         self._lines.close()
         await self.contents.close()
         await self.rooms.close()
+        await self._engine.close()
 
 
 @asynccontextmanager

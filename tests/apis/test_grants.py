@@ -58,6 +58,12 @@ def tool(*denied_by: str, **arguments: Any) -> Tool:
 
 
 NARROWED: dict[str, dict[str, JSON]] = {
+    "containers": {
+        "run": {"run": ["other*"]},
+        "pull": {"pull": ["other*"]},
+        "run and pull": {"run": [], "pull": []},
+        "registry": {"registry": {}},
+    },
     "queues": {
         "send": {"send": ["other"]},
         "receive": {"receive": ["other"]},
@@ -84,6 +90,10 @@ SENT = {"type": "note", "message_json": "{}"}
 TO = {"to_participant_id": "nobody"}
 STORED = ("paths", "files", "files to list")
 WRITTEN = (*STORED, "paths to write")
+UNCONDITIONAL = (
+    *("build", "delete_image", "list_builds", "list_containers", "list_images"),
+    *("load", "load_image", "push_image", "save_image"),
+)
 
 TOOLS: dict[str, Tool] = {
     "agents.register_toolkit": tool("register_private_toolkit", name="desk"),
@@ -92,6 +102,15 @@ TOOLS: dict[str, Tool] = {
     "agents.list_toolkits": tool("use_tools"),
     "agents.call": tool("call", name="agent", url="http://127.0.0.1:9/"),
     "agents.invoke": tool("call", "allowed_toolkits"),
+    **{f"containers.{name}": tool("use_containers") for name in UNCONDITIONAL},
+    "containers.stop_container": tool("use_containers", container_id="a"),
+    "containers.delete_container": tool("use_containers", container_id="a"),
+    "containers.wait_for_exit": tool("use_containers", container_id="a"),
+    "containers.exec": tool("use_containers", kind="start", container_id="a"),
+    "containers.logs": tool("use_containers", "logs", kind="start", container_id="a"),
+    "containers.run": tool("use_containers", "run", "run and pull", image="a"),
+    "containers.pull_image": tool("use_containers", "pull", "run and pull", tag="a"),
+    "containers.inspect_image": tool("use_containers", "run and pull", image_id="a"),
     "developer.log": tool("logs", type="note", data={}),
     "developer.info": tool("logs", message="here"),
     "developer.warning": tool("logs", message="here"),

@@ -138,7 +138,7 @@ def test_every_setting_has_its_row() -> None:
         assert variable.strip("`.").rstrip("_") == f"SYNCROOM_{name.upper()}"
         if name not in ("secret", "backends", "limits"):
             assert option == f"`--{name.replace('_', '-')}`"
-            assert default == f"`{field.default}`"
+            assert default == ("" if field.default is None else f"`{field.default}`")
 
 
 def test_every_limit_has_its_row_with_its_default() -> None:

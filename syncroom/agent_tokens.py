@@ -1,0 +1,53 @@
+"""Tokens for agents that somebody brings into a room: for no more than they have, and no longer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from syncroom.auth.scopes import ApiScope
+from syncroom.auth.token import LEEWAY_S, ParticipantToken
+
+if TYPE_CHECKING:
+    from syncroom.apis.base import Caller
+    from syncroom.auth.keys import Keyring
+
+
+def agent_token(
+    keyring: Keyring, room: str, caller: Caller, name: str, wanted: ApiScope | None = None
+) -> str:
+    """A token for an agent of a name, with what is wanted for it or else the usual."""
+    token = ParticipantToken(name=name)
+    token.add_room_grant(room)
+    token.add_role_grant("agent")
+    token.add_api_grant(_within(wanted or ApiScope.agent_default(), caller.participant.scope))
+    if caller.participant.expires_at is not None:
+        token.extra_payload["exp"] = caller.participant.expires_at - LEEWAY_S
+    return token.to_jwt(token=keyring.secret_for(None))
+
+
+def environment(keyring: Keyring, room: str, caller: Caller, name: str) -> dict[str, str]:
+    """What the SDKs look for in the environment of an agent, with which it joins by itself."""
+    token = agent_token(keyring, room, caller, name)
+    base, _, _ = caller.room_url.rpartition("/rooms/")
+    url = f"http{base.removeprefix('ws')}"
+    return {
+        "MESHAGENT_TOKEN": token,
+        "MESHAGENT_ROOM": room,
+        "MESHAGENT_ROOM_URL": base,
+        "MESHAGENT_API_URL": url,
+        "MESHAGENT_PROJECT_ID": keyring.project_id or "default",
+        "OPENAI_API_KEY": token,
+        "OPENAI_BASE_URL": f"{url}/openai/v1",
+        "ANTHROPIC_API_KEY": token,
+        "ANTHROPIC_BASE_URL": f"{url}/anthropic",
+    }
+
+
+def _within(wanted: ApiScope, held: ApiScope | None) -> ApiScope:
+    """What is wanted, where everything of that API is held; else, of that API, what is held."""
+    granted: dict[str, Any] = {}
+    for name in ApiScope.model_fields:
+        theirs, ours = getattr(wanted, name), getattr(held, name)
+        if theirs is not None and ours is not None:
+            granted[name] = ours if ours.to_json() else theirs
+    return ApiScope(**granted)

@@ -1,0 +1,309 @@
+"""Containers of a room, in a real engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from syncroom.apis.containers import Containers, end_containers
+from syncroom.auth.scopes import ApiScope, ContainersGrant
+from syncroom.engine import Engine
+from syncroom.limits import Limits
+from syncroom.protocol.meshagent import CLOSE, OPEN, binary_content
+from tests.apis.fakes import Asked, FakeCaller, ask
+from tests.support.podman import IMAGE, Podman
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from syncroom.apis.base import Caller
+
+LIMITS = Limits(room_containers_max=2)
+
+
+class Listener(FakeCaller):
+    """A caller that waits for what it is sent."""
+
+    def __init__(self, name: str, **rights: Any) -> None:
+        grant = ContainersGrant(**rights)
+        super().__init__(name, ApiScope(containers=grant))
+        self.news = asyncio.Event()
+
+    def send(self, kind: str, header: Mapping[str, Any], payload: bytes = b"") -> int:
+        self.news.set()
+        return super().send(kind, header, payload)
+
+    def said(self, channel: int) -> bytes:
+        """All that came on a channel."""
+        pieces = [each for each in self.sent if each.header["chunk"]["type"] == "binary"]
+        return b"".join(
+            it.payload for it in pieces if it.header["chunk"]["headers"]["channel"] == channel
+        )
+
+    async def until(self, channel: int, text: bytes) -> None:
+        """Wait until this came."""
+        while text not in self.said(channel):
+            self.news.clear()
+            await self.news.wait()
+
+
+class Scene:
+    """A room with its containers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.room = f"room-{uuid4().hex}"
+        self.containers = self.of(self.room)
+        self.ann = Listener("ann")
+
+    def of(self, room: str) -> Containers:
+        return Containers(self.engine, "server", room, _environment, LIMITS)
+
+    async def ask(self, tool: str, caller: FakeCaller | None = None, **request: Any) -> Any:
+        asked = ask(self.containers, tool, caller or self.ann, request)
+        await asked.over.wait()
+        return asked.answer.get("json", asked.answer)
+
+    async def run(self, command: str, **request: Any) -> str:
+        answer = await self.ask("run", image=IMAGE, command=command, **request)
+        container_id: str = answer["container_id"]
+        return container_id
+
+    async def listed(self, **request: Any) -> list[Any]:
+        found: list[Any] = (await self.ask("list_containers", **request))["containers"]
+        return found
+
+    def stream(self, tool: str, caller: Listener | None = None, **request: Any) -> Asked:
+        asked = ask(self.containers, tool, caller or self.ann, OPEN)
+        asked.call.take(binary_content({"kind": "start", **request}))
+        return asked
+
+
+def _environment(caller: Caller, name: str) -> dict[str, str]:
+    return {"JOINS_AS": name}
+
+
+@pytest.fixture(scope="module")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    engine = Podman(tmp_path_factory.mktemp("podman"))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+async def scene(podman: Podman) -> AsyncIterator[Scene]:
+    engine = Engine(podman.url)
+    made = Scene(engine)
+    yield made
+    await end_containers(engine, "server", made.room)
+    await engine.close()
+
+
+async def test_a_container_runs_prints_and_ends_with_its_code(scene: Scene) -> None:
+    made = await scene.run('sh -c "echo out; echo err >&2; exit 3"', name="once")
+
+    ended = await scene.ask("wait_for_exit", container_id=made)
+    logs = scene.stream("logs", container_id=made, follow=False)
+    await logs.over.wait()
+
+    assert ended["exit_code"] == 3
+    assert ended["oom_killed"] is False
+    assert sorted(scene.ann.said(1).splitlines()) == [b"err", b"out"]
+    assert await scene.listed() == []
+    [shown] = await scene.listed(all=True)
+    assert shown["id"] == made
+    assert (shown["name"], shown["state"], shown["private"]) == ("once", "EXITED", False)
+    assert shown["started_by"] == {"id": "participant-ann", "name": "ann"}
+
+
+async def test_a_log_is_followed_until_its_container_ends_or_its_reader_does(scene: Scene) -> None:
+    made = await scene.run('sh -c "echo first; sleep 1000"')
+    logs = scene.stream("logs", container_id=made, follow=True)
+    await scene.ann.until(1, b"first\n")
+
+    logs.call.take(CLOSE)
+    await logs.over.wait()
+    again = scene.stream("logs", container_id=made, follow=True)
+    await scene.ask("stop_container", container_id=made, force=True)
+    await again.over.wait()
+
+    assert [each["state"] for each in await scene.listed(all=True)] == ["EXITED"]
+
+
+async def test_a_command_in_a_container_is_talked_with(scene: Scene) -> None:
+    made = await scene.run("sleep 1000")
+
+    command = ["sh", "-c", "cat; echo done >&2; exit 5"]
+    talk = scene.stream("exec", container_id=made, command=command)
+    talk.call.take(binary_content({"kind": "input", "channel": 1}, b"hello\n"))
+    await scene.ann.until(1, b"hello\n")
+    talk.call.take(binary_content({"kind": "input", "channel": 255}))
+    await talk.over.wait()
+
+    assert scene.ann.said(2) == b"done\n"
+    assert json.loads(scene.ann.said(3)) == {"status": 5}
+
+
+async def test_a_terminal_has_the_size_that_it_is_given(scene: Scene) -> None:
+    made = await scene.run("sleep 1000")
+    talk = scene.stream("exec", container_id=made, command="sh", tty=True)
+    talk.call.take(binary_content({"kind": "input", "channel": 1}, b"echo re''ady\n"))
+    await scene.ann.until(1, b"ready")
+
+    talk.call.take(binary_content({"channel": 4, "width": 123, "height": 45}))
+    talk.call.take(binary_content({"channel": 1}, b"stty size; exit\n"))
+    await talk.over.wait()
+
+    assert b"45 123" in scene.ann.said(1)
+    assert json.loads(scene.ann.said(3)) == {"status": 0}
+
+
+async def test_a_command_can_be_given_up(scene: Scene) -> None:
+    made = await scene.run("sleep 1000")
+    talk = scene.stream("exec", container_id=made, command="cat")
+    talk.call.take(binary_content({"channel": 1}, b"x\n"))
+    await scene.ann.until(1, b"x\n")
+
+    talk.call.take(binary_content({"channel": 5}))
+    await talk.over.wait()
+
+    assert json.loads(scene.ann.said(3)) == {"status": 137}
+
+
+async def test_a_room_sees_its_own_containers_alone(scene: Scene) -> None:
+    made = await scene.run("sleep 1000")
+    scene.containers = scene.of("elsewhere")
+
+    assert await scene.listed(all=True) == []
+    for tool in ("stop_container", "delete_container", "wait_for_exit"):
+        assert (await scene.ask(tool, container_id=made))["code"] == 6001
+    for tool in ("exec", "logs"):
+        await scene.stream(tool, container_id=made).over.wait()
+        assert scene.ann.sent[-2].header["chunk"]["code"] == 6001
+
+
+async def test_a_private_container_talks_to_who_started_it(scene: Scene) -> None:
+    made = await scene.run("sleep 1000", private=True)
+    bob = Listener("bob")
+
+    for tool in ("exec", "logs"):
+        await scene.stream(tool, bob, container_id=made).over.wait()
+        assert bob.sent[-2].header["chunk"]["code"] == 1001
+    assert [each["private"] for each in await scene.listed()] == [True]
+
+
+async def test_a_room_has_so_many_containers_each_with_a_name_of_its_own(scene: Scene) -> None:
+    made = await scene.run("sleep 1000", name="one")
+
+    same = await scene.ask("run", image=IMAGE, command="sleep 1000", name="one")
+    await scene.run("sleep 1000", name="two")
+    more = await scene.ask("run", image=IMAGE, command="sleep 1000")
+    await scene.ask("delete_container", container_id=made)
+    again = await scene.ask("run", image=IMAGE, command="sleep 1000", name="one")
+
+    assert (same["code"], more["code"]) == (1004, 1002)
+    assert "container_id" in again
+
+
+async def test_a_container_has_the_environment_that_it_is_given(scene: Scene) -> None:
+    given = {"env": [{"key": "A", "value": "b=c"}], "template": "agent", "participant_name": "x"}
+    made = await scene.run("env", **given)
+    await scene.ask("wait_for_exit", container_id=made)
+
+    await scene.stream("logs", container_id=made).over.wait()
+
+    assert {b"A=b=c", b"JOINS_AS=x"} <= set(scene.ann.said(1).splitlines())
+
+
+async def test_images_are_listed_and_told_of(scene: Scene) -> None:
+    stranger = Listener("bob", run=["other"], pull=[])
+
+    [image] = (await scene.ask("list_images"))["images"]
+    told = await scene.ask("inspect_image", image_id=IMAGE)
+
+    assert image["preferred_ref"] == IMAGE
+    assert told["image"]["id"] == image["id"]
+    assert len(told["layers"]) == 1
+    assert (await scene.ask("list_images", stranger))["images"] == []
+    assert (await scene.ask("inspect_image", stranger, image_id=IMAGE))["code"] == 1001
+
+
+async def test_an_image_that_is_not_here_is_pulled_by_who_may(scene: Scene) -> None:
+    missing = "localhost:1/missing:latest"
+    stranger = Listener("bob", pull=[])
+    credentials = [{"registry": None, "username": "a", "password": "b"}]
+
+    refused = await scene.ask("run", stranger, image=missing)
+    tried = await scene.ask("run", image=missing, credentials=credentials)
+
+    assert refused["code"] == 1001
+    assert tried["code"] == 1008
+    assert "can't be pulled" in tried["text"]
+
+
+@pytest.mark.parametrize(
+    ("rights", "tool", "request_json"),
+    [
+        ({"use_containers": False}, "list_containers", {}),
+        ({"run": ["allowed*"]}, "run", {"image": IMAGE}),
+        ({"pull": ["allowed*"]}, "pull_image", {"tag": IMAGE}),
+    ],
+)
+async def test_what_is_not_granted_is_refused(
+    rights: dict[str, Any], tool: str, request_json: dict[str, Any]
+) -> None:
+    scene = Scene(Engine("unix:///nowhere"))
+
+    assert (await scene.ask(tool, Listener("ann", **rights), **request_json))["code"] == 1001
+
+
+@pytest.mark.parametrize(
+    "request_json",
+    [
+        {"mounts": {"room": [{"path": "/data"}]}},
+        {"command": "sh 'open"},
+        {"ports": [{"container_port": 70000}]},
+        {"env": [{"key": "a=b", "value": "c"}]},
+        {"image": "../../version"},
+    ],
+)
+async def test_a_container_that_can_not_be_is_refused(request_json: dict[str, Any]) -> None:
+    scene = Scene(Engine("unix:///nowhere"))
+
+    answer = await scene.ask("run", **{"image": IMAGE, **request_json})
+
+    assert answer["code"] == 1002
+
+
+async def test_without_an_engine_lists_are_empty_and_the_rest_says_what_to_configure() -> None:
+    scene = Scene(Engine(None))
+
+    for tool, name in (("list_containers", "containers"), ("list_images", "images")):
+        assert await scene.ask(tool) == {name: []}
+    answer = await scene.ask("run", image=IMAGE)
+
+    assert answer["code"] == 1007
+    assert "SYNCROOM_BACKENDS__CONTAINER_ENGINE" in answer["text"]
+    await end_containers(scene.engine, "server", scene.room)
+
+
+async def test_an_engine_that_is_away_is_said_to_be() -> None:
+    answer = await Scene(Engine("unix:///nowhere")).ask("list_containers")
+
+    assert answer["code"] == 1008
+    assert "can't be reached" in answer["text"]
+
+
+async def test_what_takes_a_registry_says_that_there_is_none() -> None:
+    scene = Scene(Engine(None))
+
+    assert await scene.ask("list_builds") == {"builds": []}
+    for tool in ("push_image", "load", "load_image", "save_image", "delete_image"):
+        assert (await scene.ask(tool))["code"] == 1007
+    build = scene.stream("build", tags=["a"])
+    await build.over.wait()
+    assert build.answer["code"] == 1007
