@@ -22,6 +22,7 @@ from tests.meshagent import (
     test_queues,
     test_reconnect,
     test_rooms,
+    test_secrets,
     test_sync,
     test_toolkits,
 )
@@ -87,6 +88,7 @@ CLAIMS: dict[str, set[str]] = {
     "Host tools": named(*HOSTED_STREAMS),
     "Queues": all_of(test_queues),
     "Files": all_of(test_files),
+    "Secrets": all_of(test_secrets),
     "Logs": all_of(test_developer),
     "Make rooms": all_of(test_rooms),
     "Denials": all_of(test_denied),
