@@ -13,7 +13,7 @@ import fcntl
 import logging
 import os
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -24,7 +24,7 @@ from syncroom.store.base import DocumentInfo, Record, Refusal, StoredDocument, n
 from syncroom.store.document_schemas import read_schema, write_schemas
 from syncroom.store.generations import read_base, read_traces, write_generation
 from syncroom.store.rows import DocumentRow, LogRow, decode_log_row, encode_log_row
-from syncroom.store.schema import WAL_BYTES, check_or_create, connect, describe, is_damage
+from syncroom.store.schema import check_or_create, connect, describe, is_damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -104,9 +104,7 @@ class Database:
             self._next_id = (last_id or 0) + 1
             # Commits of a process that was killed may have left no trace on the disk itself yet.
             # They are served from now on, and whoever made them takes them for saved.
-            wal = self.file.with_name(f"{self.file.name}-wal")
-            _fill_up(wal)
-            _sync(wal)
+            _sync(self.file.with_name(f"{self.file.name}-wal"))
             _sync(self._folder)
             _sync(self._folder.parent)
         except OSError as error:
@@ -347,15 +345,6 @@ def _hold(folder: Path) -> int:
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock
-
-
-def _fill_up(wal: Path) -> None:
-    """Give a write-ahead log the size that it has in use: one that grows is synced half as fast.
-
-    What follows its valid part is not read. Where there is no room, it will grow as far as it can.
-    """
-    with suppress(OSError), wal.open("ab", buffering=0) as file:
-        file.write(bytes(max(0, WAL_BYTES - file.tell())))
 
 
 def _sync(path: Path) -> None:

@@ -100,9 +100,6 @@ TABLES = (BASES, DOCUMENTS, ITEMS, LOG, ROOMS, SCHEMAS, TRACES)
 LOCKED_S = 1.0
 """A tool that holds the write lock of the file is waited for so long; then the write failed."""
 
-WAL_BYTES = 5 << 20
-"""The size of the write-ahead log in use: at 1,000 pages of 4 KiB SQLite begins it anew."""
-
 WAL_BYTES_MAX = 64 << 20
 """The write-ahead log is cut to this size after a burst."""
 
