@@ -4,9 +4,6 @@ BIN := $(VENV)/bin
 NODE_FOLDERS := tests/clients tests/meshagent tests/browser syncroom/web
 NODE_PACKAGES := $(addsuffix /node_modules/.package-lock.json,$(NODE_FOLDERS))
 MESHAGENT := .venv-meshagent
-ifndef PYTHON313
-PYTHON313 := $(shell tests/meshagent/find-python)
-endif
 
 .PHONY: demo test lint bench page node-packages meshagent-packages clean
 
@@ -38,19 +35,18 @@ endif
 	cd $* && npm ci --no-fund --no-audit
 	@touch $@
 
-# The MeshAgent SDK needs a newer Python than syncroom, and other versions of what both need.
-ifneq ($(PYTHON313),)
 meshagent-packages: $(MESHAGENT)/installed
-else
-meshagent-packages:
-	@echo "Python 3.13 is not installed: tests of the MeshAgent SDK are skipped"
-endif
 
+# The MeshAgent SDK needs a newer Python than syncroom, and other versions of what both need.
 $(MESHAGENT)/installed: tests/meshagent/requirements.txt
-	@echo "Installing the MeshAgent SDK into $(MESHAGENT)"
-	@$(PYTHON313) -m venv --clear $(MESHAGENT)
-	@$(MESHAGENT)/bin/python -m pip install --quiet --no-deps --no-compile --requirement $<
-	@touch $@
+	@python=$$(tests/meshagent/find-python); \
+	if [ -z "$$python" ]; then \
+		echo "Python 3.13 is not installed: tests of the MeshAgent SDK are skipped"; \
+	else \
+		echo "Installing the MeshAgent SDK into $(MESHAGENT)"; \
+		$$python -m venv --clear $(MESHAGENT) && $(MESHAGENT)/bin/python -m pip install \
+			--quiet --no-deps --no-compile --requirement $< && touch $@; \
+	fi
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
