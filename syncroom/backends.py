@@ -22,3 +22,12 @@ class Backends(BaseModel):
     container_engine: str | None = Field(default=None, pattern=r"^(unix:///|(http|tcp)://[^/]+$)")
     """The engine that containers of rooms run in, as ``unix:///run/docker.sock`` or
     ``http://127.0.0.1:2375``: Docker, or anything that speaks its API."""
+
+    openai_url: str | None = Field(default=None, pattern=r"^https?://")
+    """Where language models are asked for as OpenAI has it, as ``https://api.openai.com/v1``."""
+    openai_key: SecretStr | None = None
+    """The key for it, if it wants one."""
+
+    anthropic_url: str | None = Field(default=None, pattern=r"^https?://")
+    """The same as Anthropic has it, as ``https://api.anthropic.com/v1``."""
+    anthropic_key: SecretStr | None = None

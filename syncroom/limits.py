@@ -139,6 +139,16 @@ class Limits(BaseModel):
     container_processes_max: PositiveInt = 512
     """Processes and threads of one container: a loop that forks ends there."""
 
+    llm_body_bytes_max: PositiveInt = 8 << 20
+    """What a language model is asked at one time: a long conversation with a few pictures. While
+    one is read nobody else is served, about 0.1 s for so many."""
+
+    llm_requests_max: PositiveInt = 200
+    """Requests for language models that are under way at one time, each with its body."""
+
+    llm_silence_s_max: PositiveFloat = 600.0
+    """A language model that says nothing for so long is given up; some think for minutes."""
+
     member_outbox_bytes_max: PositiveInt = 32 << 20
     """Messages for one participant that reads too slowly: no diff can stand in for them, so past it
     its connection is cut."""

@@ -90,6 +90,10 @@ class Metrics:
         """How often a reader began to lag."""
         self.refused_connections: dict[int, int] = {}
         """By close code."""
+        self.llm_requests: dict[tuple[str, str], int] = {}
+        """Requests for language models, by provider and class of status."""
+        self.llm_tokens: dict[tuple[str, str], int] = {}
+        """What providers said that these took, by provider and ``input`` or ``output``."""
         self.refused = dict.fromkeys(_REFUSALS, 0)
         """Messages, by what of them was refused, and why."""
         self.fan_out = Histogram(_TURN_S)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
+from syncroom.backends import Backends
 from syncroom.errors import SyncroomError
 from syncroom.server.http import page
 from syncroom.server.http.accounts import Accounts
 from syncroom.server.http.api import Api, answer_error, answer_unknown
 from syncroom.server.http.documents import Documents
 from syncroom.server.http.files import FileEndpoints, UrlSigner
+from syncroom.server.http.llm import LlmProxy
 from syncroom.server.http.maintenance import Maintenance
 from syncroom.server.http.metrics import Exposition
 from syncroom.server.http.rooms import RoomList
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
     from syncroom.server.gate import Gate
 
 
-def create_app(gate: Gate, contents: Contents) -> Starlette:
-    """REST, metrics and the page."""
+def create_app(gate: Gate, contents: Contents, llm: LlmProxy | None = None) -> Starlette:
+    """REST, metrics, the page, and language models, of which there are none unless given."""
     rooms, keyring = gate.rooms, gate.admission.keyring
+    llm = llm or LlmProxy(rooms, keyring, Backends())
     routes = [
         *Api(gate.rooms, gate.admission).routes,
         *Documents(contents, gate.rooms, gate.admission).routes,
@@ -33,6 +36,7 @@ def create_app(gate: Gate, contents: Contents) -> Starlette:
         *FileEndpoints(rooms, keyring, UrlSigner(keyring, rooms.limits)).routes,
         *RoomList(rooms, keyring).routes,
         *Exposition(gate, contents.hosts).routes,
+        *llm.routes,
         *page.routes(),
     ]
     return Starlette(

@@ -2,8 +2,9 @@
 HTTP as uvicorn speaks it, with bounds on what anybody may send before it is known who they are.
 
 A request is whole within a time and a size, headers and body, or its connection ends. A client that
-sends nothing, or a byte now and then, holds a socket no longer than that. The body of a PUT or
-PATCH alone has bounds of its own: its endpoint reads it, once the token permits it.
+sends nothing, or a byte now and then, holds a socket no longer than that. The body of a PUT, a
+PATCH or a question to a language model alone has bounds of its own: its endpoint reads it, once the
+token permits it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _ANSWER = b"HTTP/1.1 %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_SLOW = _ANSWER % b"408 Request Timeout"
 _TOO_LARGE = _ANSWER % b"431 Request Header Fields Too Large"
 
-_WITH_BODY = (b"PUT ", b"PATCH ")
+_WITH_BODY = (b"PUT ", b"PATCH ", b"POST /openai/", b"POST /anthropic/")
 
 
 class HttpProtocol(HttpToolsProtocol):

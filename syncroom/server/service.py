@@ -18,6 +18,7 @@ from syncroom.server.address import TrustedProxies
 from syncroom.server.app import create_app
 from syncroom.server.gate import Gate
 from syncroom.server.http.files import UrlSigner
+from syncroom.server.http.llm import LlmProxy
 from syncroom.server.key_watch import KeyWatch
 from syncroom.server.loop_watch import LoopWatch
 from syncroom.store.blobs import Blobs
@@ -71,7 +72,8 @@ class Service:
         self.contents.schemas.readers.insert(0, equipment.read_file)
         self.rooms.on_deletion = equipment.forget
         self.gate = Gate(self.rooms, Admission(keyring, limits, hooks), proxies, public_url)
-        self.app = create_app(self.gate, self.contents)
+        self._llm = LlmProxy(self.rooms, keyring, backends)
+        self.app = create_app(self.gate, self.contents, self._llm)
         self._lines = RoomLines(self.rooms.note)
         self._watch = LoopWatch(asyncio.get_running_loop(), self.rooms.metrics.loop_lag)
 
@@ -84,6 +86,7 @@ class Service:
         await self.contents.close()
         await self.rooms.close()
         await self._engine.close()
+        await self._llm.close()
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ import uvicorn
 
 from syncroom.admission import Admission
 from syncroom.auth.keys import Keyring
+from syncroom.backends import Backends
 from syncroom.contents import Contents
 from syncroom.limits import Limits
 from syncroom.rooms import Rooms
@@ -20,6 +21,7 @@ from syncroom.server.address import TrustedProxies
 from syncroom.server.app import create_app
 from syncroom.server.gate import Gate
 from syncroom.server.handshake import HttpProtocol
+from syncroom.server.http.llm import LlmProxy
 from syncroom.server.websocket import WebSocketProtocol
 from syncroom.store.memory import MemoryStore
 from syncroom.store.quarantine import Quarantine
@@ -52,7 +54,9 @@ class _Server(uvicorn.Server):
 class Local:
     """What tests look at: the port, and the parts behind it."""
 
-    def __init__(self, limits: Limits, hooks: Hooks | None = None) -> None:
+    def __init__(
+        self, limits: Limits, hooks: Hooks | None = None, backends: Backends | None = None
+    ) -> None:
         self.store = MemoryStore()
         self.rooms = Rooms(self.store, limits)
         self.keyring = Keyring(SECRET, {})
@@ -60,11 +64,12 @@ class Local:
         self.gate = Gate(
             self.rooms, Admission(self.keyring, limits, hooks), TrustedProxies("127.0.0.1")
         )
+        self.llm = LlmProxy(self.rooms, self.keyring, backends or Backends())
         self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen()
         config = uvicorn.Config(
-            create_app(self.gate, self.contents),
+            create_app(self.gate, self.contents, self.llm),
             http=partial(HttpProtocol, limits),  # type: ignore[arg-type]  # as serve.py does
             ws=partial(WebSocketProtocol, self.gate),  # type: ignore[arg-type]  # as serve.py does
             lifespan="off",
@@ -86,6 +91,7 @@ class Local:
     async def run(self) -> None:
         await self._server.serve(sockets=[self.listener])
         await self.contents.close()
+        await self.llm.close()
 
     async def up(self) -> None:
         await self._server.is_up.wait()
@@ -105,9 +111,11 @@ class Local:
 
 
 @asynccontextmanager
-async def local(*, hooks: Hooks | None = None, **limits: float) -> AsyncIterator[Local]:
+async def local(
+    *, hooks: Hooks | None = None, backends: Backends | None = None, **limits: float
+) -> AsyncIterator[Local]:
     """A server that is up, and down afterwards."""
-    server = Local(Limits.model_validate({"refusal_s": 0.01} | limits), hooks)
+    server = Local(Limits.model_validate({"refusal_s": 0.01} | limits), hooks, backends)
     await server.store.open()
     running = asyncio.create_task(server.run())
     await server.up()

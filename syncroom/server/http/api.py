@@ -101,7 +101,12 @@ async def admit_request(request: Request, rooms: Rooms, admission: Admission) ->
 async def answer_error(_: Request, error: Exception) -> JSONResponse:
     """An error of ours as JSON."""
     assert isinstance(error, SyncroomError)
-    return JSONResponse(error_body(error), _STATUS.get(type(error), 500))
+    return JSONResponse(error_body(error), status_of(error))
+
+
+def status_of(error: SyncroomError) -> int:
+    """The HTTP status for an error."""
+    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
 
 
 async def answer_unknown(_: Request, error: Exception) -> JSONResponse:

@@ -117,6 +117,22 @@ class Exposition:
         for (part, fault), count in metrics.refused.items():
             refused.add_metric([part.value, fault.value], count)
         yield refused
+        yield from self._models()
+
+    def _models(self) -> Iterator[Metric]:
+        metrics = self._gate.metrics
+        asked = CounterMetricFamily(
+            "syncroom_llm_requests", "Language models asked.", labels=["provider", "status"]
+        )
+        for labels, count in metrics.llm_requests.items():
+            asked.add_metric(labels, count)
+        yield asked
+        used = CounterMetricFamily(
+            "syncroom_llm_tokens", "Tokens that they took.", labels=["provider", "kind"]
+        )
+        for labels, count in metrics.llm_tokens.items():
+            used.add_metric(labels, count)
+        yield used
 
     def _histograms(self) -> Iterator[Metric]:
         metrics = self._gate.metrics
