@@ -8,8 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-import aiofiles
-
 from syncroom.agent_tokens import environment
 from syncroom.apis.agents import Agents
 from syncroom.apis.containers import Containers, end_containers
@@ -23,7 +21,7 @@ from syncroom.apis.shelf import Shelf
 from syncroom.apis.storage import Storage
 from syncroom.apis.sync import Sync
 from syncroom.apis.vault import Vault
-from syncroom.errors import LimitExceeded, NotFound, SyncroomError
+from syncroom.errors import LimitExceeded, SyncroomError
 from syncroom.logs import about
 
 if TYPE_CHECKING:
@@ -115,13 +113,9 @@ class Equipment:
 
     async def read_file(self, room: str, path: str) -> bytes:
         """A file of a room, whole; raises `NotFound`, `LimitExceeded`."""
-        files = self._catalogue(room)
-        file = await files.find(path)
-        if file is None:
-            raise NotFound(f"there is no file at {path!r}")
-        if file.size > self._limits.schema_bytes_max:
-            raise LimitExceeded(f"{path!r} has {file.size} bytes, too many for a schema")
-        async with aiofiles.open(files.local_path(file), "rb") as source:
+        async with self._catalogue(room).reading(path) as (file, source):
+            if file.size > self._limits.schema_bytes_max:
+                raise LimitExceeded(f"{path!r} has {file.size} bytes, too many for a schema")
             return await source.read()
 
     async def forget(self, room: str) -> None:

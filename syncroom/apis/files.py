@@ -9,23 +9,39 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import mimetypes
 import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from contextlib import asynccontextmanager, closing
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from syncroom.apis.live_map import LiveMap
-from syncroom.errors import Conflict, LimitExceeded, NotFound
+from syncroom.auth.paths import normalise
+from syncroom.errors import (
+    Conflict,
+    Damaged,
+    LimitExceeded,
+    NotFound,
+    Unavailable,
+)
 from syncroom.store.base import Item
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
     from pathlib import Path
+
+    from aiofiles.threadpool.binary import AsyncBufferedReader
 
     from syncroom.apis.queues import Keep, Load
     from syncroom.limits import Limits
     from syncroom.store.base import DocumentInfo
     from syncroom.store.blobs import Blobs
+
+
+T = TypeVar("T")
+
+_log = logging.getLogger("syncroom.apis.files")
 
 
 class NotEmpty(Conflict):
@@ -95,6 +111,7 @@ class Files:
         self._bytes = 0
         self._changing = asyncio.Lock()
         self.map = LiveMap(".room/files", self._shown, self._begin)
+        self._is_ended = False
 
     async def find(self, path: str) -> File | None:
         """The file at a path; raises `Damaged`, `Unavailable`, as all that follow."""
@@ -135,18 +152,49 @@ class Files:
             _collect(found, prefix, path, line)
         return [found[name] for name in sorted(found)]
 
+    @asynccontextmanager
+    async def reading(self, path: str) -> AsyncIterator[tuple[File, AsyncBufferedReader]]:
+        """A file, open to be read; it stays readable when it is replaced or deleted meanwhile.
+
+        Raises `NotFound`.
+        """
+        while True:
+            file = await self.find(path)
+            if file is None:
+                raise NotFound(f"there is no file at {path!r}")
+            try:
+                source = await self.blobs.open(self.room, file.blob)
+            except FileNotFoundError:
+                if await self.find(path) is file:
+                    raise Damaged(f"the bytes of the file {path!r} are gone") from None
+                continue  # it was replaced just now
+            try:
+                yield file, source
+            finally:
+                await source.close()
+            return
+
     def local_path(self, file: File) -> Path:
         """The file of the disk that holds the bytes of a file."""
         return self.blobs.path(self.room, file.blob)
 
     async def check_free(self, path: str, *, overwrite: bool) -> None:
         """Raise `Conflict` where no file can be put."""
-        there = await self.stat(path)
-        if there is not None and (there.is_folder or not overwrite or path not in self._files):
-            kind = "folder" if there.is_folder else "file" if path in self._files else "document"
+        await self._loaded()
+        documents = {each.path for each in await self._documents()}
+        there = self._files.get(path)
+        kind = None
+        if path in documents:
+            kind = "document"
+        elif (there is not None and not there.blob) or _holds(path, documents, self._files):
+            kind = "folder"
+        elif there is not None and not overwrite:
+            kind = "file"
+        if kind is not None:
             raise Conflict(f"there is a {kind} at {path!r} already")
         for folder in _folders(path):
-            if (await self.find(folder)) is not None or await self.document(folder) is not None:
+            file = self._files.get(folder)
+            if folder in documents or (file is not None and file.blob):
                 raise Conflict(f"{folder!r} is no folder, so nothing can be put into it")
 
     def check_room(self, size: int, path: str) -> None:
@@ -162,29 +210,28 @@ class Files:
             raise LimitExceeded(f"the room has {len(self._files)} files, as many as it may have")
 
     async def put(
-        self, path: str, blob: str, size: int, *, name: str = "", mime_type: str = ""
-    ) -> File:
-        """Let a path be the file with the bytes of a blob; the one before it goes."""
-        await self._loaded()
-        async with self._changing:
-            before = self._files.get(path)
-            now = _now_ms()
-            created = before.created_ms if before is not None and before.blob else now
-            guessed = mimetypes.guess_type(path)[0] or "application/octet-stream"
-            title = name or path.rpartition("/")[2]
-            file = File(blob, size, title, mime_type or guessed, created, now)
-            await self._change({path: file}, ())
-            await self._forget([before])
-        return file
+        self,
+        path: str,
+        blob: str,
+        size: int,
+        *,
+        overwrite: bool = True,
+        name: str = "",
+        mime_type: str = "",
+    ) -> None:
+        """Let a path be the file with the bytes of a blob; the one before it goes.
+
+        Raises `Conflict`, `LimitExceeded`; then the blob goes.
+        """
+        guessed = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        title, now = name or _name(path), _now_ms()
+        file = File(blob, size, title, mime_type or guessed, now, now)
+        await self._alone(self._put(path, file, overwrite))
 
     async def make_folder(self, path: str) -> None:
         """Let a folder be there also while nothing lies in it; raises `Conflict`."""
-        if await self.stat(path) is not None:
-            raise Conflict(f"there is something at {path!r} already")
-        await self.check_free(path, overwrite=False)
         now = _now_ms()
-        async with self._changing:
-            await self._change({path: File("", 0, "", "", now, now)}, ())
+        await self._alone(self._put(path, File("", 0, "", "", now, now), False))
 
     async def delete(self, path: str, *, recursive: bool) -> Paths:
         """Take a file, or a folder, away; the paths of the files that went.
@@ -192,17 +239,7 @@ class Files:
         Documents stay: they are ended otherwise. Raises `NotFound`, and `NotEmpty` for a folder
         with something in it that is not to be deleted with it.
         """
-        await self._loaded()
-        async with self._changing:
-            below = [each for each in self._files if each.startswith(f"{path}/")]
-            if below and not recursive:
-                raise NotEmpty(f"{path!r} is a folder; delete it with all that lies in it")
-            if path not in self._files and not below:
-                raise NotFound(f"there is no file at {path!r}")
-            gone = {each: self._files[each] for each in [path, *below] if each in self._files}
-            await self._change({}, gone)
-            await self._forget(gone.values())
-        return [each for each, file in gone.items() if file.blob]
+        return await self._alone(self._delete(path, recursive))
 
     async def move(self, source: str, target: str, *, overwrite: bool) -> Moves:
         """Move a file, or a folder; from where to where each file went.
@@ -211,21 +248,67 @@ class Files:
         """
         if target == source or target.startswith(f"{source}/"):
             raise Conflict(f"{source!r} can't be moved into itself")
+        return await self._alone(self._move(source, target, overwrite))
+
+    def end(self) -> None:
+        """Change nothing any more: the room is deleted."""
+        self._is_ended = True
+
+    async def _put(self, path: str, file: File, overwrite: bool) -> None:
+        try:
+            await self.check_free(path, overwrite=overwrite)
+            self.check_room(file.size, path)
+        except (Conflict, LimitExceeded):
+            await self._forget([file])
+            raise
+        before = self._files.get(path)
+        if before is not None:
+            file = replace(file, created_ms=before.created_ms)
+        await self._change({path: file}, ())
+        await self._forget([before])
+
+    async def _delete(self, path: str, recursive: bool) -> Paths:
+        below = [each for each in self._files if each.startswith(f"{path}/")]
+        if below and not recursive:
+            raise NotEmpty(f"{path!r} is a folder; delete it with all that lies in it")
+        if path not in self._files and not below:
+            raise NotFound(f"there is no file at {path!r}")
+        gone = {each: self._files[each] for each in [path, *below] if each in self._files}
+        await self._change({}, gone)
+        await self._forget(gone.values())
+        return [each for each, file in gone.items() if file.blob]
+
+    async def _move(self, source: str, target: str, overwrite: bool) -> Moves:
         await self.check_free(target, overwrite=overwrite)
-        async with self._changing:
-            moved = {
-                path: target + path.removeprefix(source)
-                for path in self._files
-                if path == source or path.startswith(f"{source}/")
-            }
-            if not moved:
-                raise NotFound(f"there is no file at {source!r}")
-            replaced = self._files.get(target)
-            await self._change({new: self._files[old] for old, new in moved.items()}, moved)
-            await self._forget([replaced])
+        moved = {
+            path: target + path.removeprefix(source)
+            for path in self._files
+            if path == source or path.startswith(f"{source}/")
+        }
+        if not moved:
+            raise NotFound(f"there is no file at {source!r}")
+        for path in moved.values():
+            normalise(path, bytes_max=self._limits.path_bytes_max)  # it may be too long there
+        replaced = self._files.get(target)
+        files = {new: _renamed(self._files[old], old, new) for old, new in moved.items()}
+        await self._change(files, moved)
+        await self._forget([replaced])
         return [(old, new) for old, new in moved.items() if self._files[new].blob]
 
+    async def _alone(self, change: Coroutine[Any, Any, T]) -> T:
+        """Make one change after the other, each to its end: who asked for it may leave meanwhile,
+        and what is on disk and what is known here stay the same."""
+        return await asyncio.shield(asyncio.ensure_future(self._in_turn(change)))
+
+    async def _in_turn(self, change: Coroutine[Any, Any, T]) -> T:
+        with closing(change):
+            await self._loaded()
+            async with self._changing:
+                return await change
+
     async def _change(self, put: dict[str, File], drop: Iterable[str]) -> None:
+        if self._is_ended:
+            raise NotFound(f"the room {self.room!r} was deleted")
         items = [Item(path, 0, json.dumps(asdict(file)).encode()) for path, file in put.items()]
         gone = [path for path in drop if path not in put]
         await self._keep(items, [(path, 0) for path in gone])
@@ -244,7 +327,10 @@ class Files:
         """Let the bytes go that nobody refers to any more."""
         for file in files:
             if file is not None and file.blob:
-                await self.blobs.delete(self.room, file.blob)
+                try:
+                    await self.blobs.delete(self.room, file.blob)
+                except Unavailable as error:  # they go when the room is next in use
+                    _log.warning("bytes stay that nobody needs: %s", error)
 
     async def _loaded(self) -> None:
         """Wait until what was kept is read."""
@@ -272,6 +358,20 @@ class Files:
 
 def _entry(file: File) -> dict[str, object]:
     return {"size": file.size, "mime_type": file.mime_type, "updated_ms": file.updated_ms}
+
+
+def _holds(folder: str, *contents: Iterable[str]) -> bool:
+    """Whether something lies below a path."""
+    return any(path.startswith(f"{folder}/") for paths in contents for path in paths)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _renamed(file: File, old: str, new: str) -> File:
+    """A file elsewhere: it is called as its path says, unless it was given a name of its own."""
+    return replace(file, name=_name(new)) if file.name == _name(old) else file
 
 
 def _collect(found: dict[str, Listed], prefix: str, path: str, line: Listed) -> None:

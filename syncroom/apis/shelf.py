@@ -7,11 +7,10 @@ document as well. The right to the file was checked before.
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple, Protocol
-
-import aiofiles
 
 from syncroom.apis.base import denied
 from syncroom.apis.files import NotEmpty
@@ -29,6 +28,9 @@ DELETED = "storage.file.deleted"
 MOVED = "storage.file.moved"
 
 _COPY_BYTES = 1 << 20
+
+_MIME_TYPE = re.compile(r"[!-~]+/[!-~]+(?:;[ -~]*)?")
+"""It comes back as a header."""
 
 
 class RoomDocuments(Protocol):
@@ -93,13 +95,12 @@ class Shelf:
     @asynccontextmanager
     async def reading(self, path: str) -> AsyncIterator[Reading]:
         """The bytes of a file, or the JSON of a document, as they are now; raises `NotFound`."""
-        file = await self.files.find(path)
-        if file is None:
+        if await self.files.find(path) is None:
             content = await self._documents.read(path)
             name = path.rpartition("/")[2]
             yield Reading(name, "application/json", len(content), _Memory(content).read)
             return
-        async with aiofiles.open(self.files.local_path(file), "rb") as source:
+        async with self.files.reading(path) as (file, source):
             yield Reading(file.name, file.mime_type, file.size, source.read)
 
     async def save(
@@ -114,6 +115,8 @@ class Shelf:
         mime_type: str = "",
     ) -> None:
         """Write a file, and tell those who may read it. What is cut off changes nothing."""
+        if mime_type and not _MIME_TYPE.fullmatch(mime_type):
+            raise Malformed(f"{mime_type[:80]!r} is no type of content, as text/plain is one")
         await self.files.check_free(path, overwrite=overwrite)
         self.files.check_room(size or 0, path)
         async with self.files.blobs.writer(self.files.room) as writer:
@@ -123,8 +126,8 @@ class Shelf:
             if size is not None and writer.size != size:
                 raise Malformed(f"{writer.size} bytes came of the {size} that were announced")
             blob = await writer.commit()
-            await self.files.check_free(path, overwrite=overwrite)
-            await self.files.put(path, blob, writer.size, name=name, mime_type=mime_type)
+            names = {"name": name, "mime_type": mime_type}
+            await self.files.put(path, blob, writer.size, overwrite=overwrite, **names)
         self._tell([path], UPDATED, {"path": path, "participant_id": actor})
 
     async def remove(self, who: Participant, path: str, actor: str, recursive: bool) -> None:

@@ -13,11 +13,10 @@ import hashlib
 import os
 import secrets
 import shutil
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import aiofiles
-import aiofiles.os
 
 from syncroom.errors import Unavailable
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Container
     from pathlib import Path
 
-    from aiofiles.threadpool.binary import AsyncBufferedIOBase
+    from aiofiles.threadpool.binary import AsyncBufferedIOBase, AsyncBufferedReader
 
 _UNFINISHED = ".part"
 
@@ -72,6 +71,15 @@ class Blobs:
         """The file that holds a blob."""
         return self._room(room) / blob
 
+    async def open(self, room: str, blob: str) -> AsyncBufferedReader:
+        """A blob to be read; raises `FileNotFoundError` where it is gone, `Unavailable`."""
+        try:
+            return await aiofiles.open(self.path(room, blob), "rb")
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise _unavailable(error) from error
+
     @asynccontextmanager
     async def writer(self, room: str) -> AsyncIterator[BlobWriter]:
         """Begin a blob; without a commit, nothing of it stays. Raises `Unavailable`."""
@@ -84,8 +92,10 @@ class Blobs:
         try:
             yield BlobWriter(file, path)
         finally:
-            await file.close()
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+            with suppress(OSError):  # a full disk refuses once more what it has refused already
+                await file.close()
+            with suppress(OSError):  # then it goes when the room is next in use
+                await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def delete(self, room: str, blob: str) -> None:
         """Take a blob away, unless it is gone; raises `Unavailable`."""
@@ -104,7 +114,7 @@ class Blobs:
     async def delete_room(self, room: str) -> None:
         """Take all blobs of a room away; raises `Unavailable`."""
         try:
-            await asyncio.to_thread(shutil.rmtree, self._room(room), ignore_errors=True)
+            await asyncio.to_thread(_delete_folder, self._room(room))
         except OSError as error:
             raise _unavailable(error) from error
 
@@ -113,17 +123,30 @@ class Blobs:
 
 
 def _make_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make the folder of a room, on disk: without its entry all files in it are lost."""
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync(folder.parent)
+        _sync(folder.parent.parent)
 
 
 def _finish(descriptor: int, path: Path, blob: str) -> None:
     os.fsync(descriptor)
     path.rename(path.with_name(blob))
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
+
+
+def _delete_folder(folder: Path) -> None:
+    if folder.is_dir():
+        shutil.rmtree(folder)
 
 
 def _sweep(folder: Path, used: Container[str]) -> None:

@@ -18,6 +18,7 @@ from syncroom.auth.data_grants import MemoryGrant
 from syncroom.auth.scopes import ApiScope
 from syncroom.auth.storage_grant import StorageGrant, StoragePathGrant
 from syncroom.auth.sync_grant import SyncGrant
+from syncroom.errors import Conflict, LimitExceeded
 from syncroom.limits import Limits
 from syncroom.protocol.meshagent import CLOSE, OPEN, binary_content
 from syncroom.store.base import DocumentInfo
@@ -40,6 +41,7 @@ class Scene:
         self.store = MemoryStore()
         self.limits = Limits.model_validate(limits)
         self.ann, self.bob = FakeCaller("ann"), FakeCaller("bob")
+        self.two = self.ann, self.bob
         self.members: dict[str, Caller] = {self.ann.id: self.ann, self.bob.id: self.bob}
         self.documents = {"plans/week.md": b'{"text": "soon"}'}
         self.ended: list[str] = []
@@ -291,6 +293,112 @@ async def test_files_have_bounds(tmp_path: Path) -> None:
     assert await scene.upload("c", b"") is None
     assert await scene.upload("d", b"") == 1002
     assert scene.on_disk() == 3
+
+
+async def test_of_two_uploads_to_one_path_one_is_kept(scene: Scene) -> None:
+    both = [(who, scene.begin(who, "upload", {"kind": "start", "path": "a"})) for who in scene.two]
+    for who, asked in both:
+        await who.coming.get()
+        asked.call.take(binary_content({"kind": "data"}, who.id.encode()))
+        asked.call.take(CLOSE)
+    for _, asked in both:
+        await asked.over.wait()
+
+    assert sorted(map(str, [_code(who) for who in scene.two])) == ["3005", "None"]
+    assert scene.on_disk() == 1
+
+
+async def test_uploads_at_one_time_stay_within_the_bounds_together(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, room_files_bytes_max=15)
+    await scene.open()
+    both = [
+        (who, scene.begin(who, "upload", {"kind": "start", "path": who.id})) for who in scene.two
+    ]
+    for who, asked in both:
+        await who.coming.get()
+        asked.call.take(binary_content({"kind": "data"}, b"x" * 10))
+        asked.call.take(CLOSE)
+    for _, asked in both:
+        await asked.over.wait()
+
+    assert sorted(map(str, [_code(who) for who in scene.two])) == ["1002", "None"]
+    assert scene.on_disk() == 1
+
+
+async def test_who_leaves_as_its_file_is_stored_leaves_it_whole(scene: Scene) -> None:
+    files = scene.storage.shelf.files
+    await files.check_free("a", overwrite=False)
+    async with files.blobs.writer("demo") as writer:
+        await writer.write(b"x")
+        blob = await writer.commit()
+    putting = asyncio.create_task(files.put("a", blob, 1))
+    await asyncio.sleep(0)
+    putting.cancel()
+    await asyncio.wait([it for it in asyncio.all_tasks() if it is not asyncio.current_task()])
+
+    assert await scene.download("a") == b"x"
+    scene.again()
+    assert await scene.download("a") == b"x"
+
+
+async def test_a_folder_takes_the_place_of_nothing_and_counts(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, room_files_max=2)
+    await scene.open()
+    files = scene.storage.shelf.files
+    await scene.upload("a", b"x")
+
+    with pytest.raises(Conflict):
+        await files.make_folder("a")
+    await files.make_folder("b")
+    with pytest.raises(LimitExceeded):
+        await files.make_folder("c")
+
+    assert await scene.download("a") == b"x"
+
+
+async def test_a_file_is_read_to_its_end_also_when_it_is_deleted_meanwhile(scene: Scene) -> None:
+    await scene.upload("a", b"content")
+    files = scene.storage.shelf.files
+
+    async with files.reading("a") as (_, source):
+        await files.delete("a", recursive=False)
+        content = await source.read()
+
+    assert content == b"content"
+
+
+async def test_bytes_that_are_gone_are_told(scene: Scene) -> None:
+    await scene.upload("a", b"content")
+    for path in (scene.folder / "files").glob("*/*"):
+        path.unlink()
+
+    assert await scene.download("a") == 1008
+
+
+async def test_what_is_moved_can_still_be_named_and_is_called_as_its_path_says(
+    scene: Scene,
+) -> None:
+    await scene.upload("a/" + "b" * 200, b"x")
+    await scene.upload("c.txt", b"x")
+
+    assert await scene.ask("move", source_path="a", destination_path="d" * 900) == 1002
+    await scene.ask("move", source_path="c.txt", destination_path="d.txt")
+
+    file = await scene.storage.shelf.files.find("d.txt")
+    assert file is not None
+    assert file.name == "d.txt"
+
+
+async def test_a_type_that_no_header_can_hold_is_refused(scene: Scene) -> None:
+    for mime_type in ("text/html\r\nSet-Cookie: a=1", "text/\u2028", "text"):
+        assert await scene.upload("a", b"x", mime_type=mime_type) == 1002
+    assert await scene.upload("a", b"x", mime_type="text/html; charset=utf-8") is None
+
+
+async def test_nothing_is_put_into_a_room_that_was_deleted(scene: Scene) -> None:
+    scene.storage.shelf.files.end()
+
+    assert await scene.upload("a", b"x") == 3001
 
 
 async def test_what_a_killed_server_left_is_swept_away(scene: Scene) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -297,20 +298,24 @@ class FileEndpoints:
 async def _send(request: Request, shelf: Shelf, path: str, is_attachment: bool) -> Response:
     """A file, or a part of it; a document as JSON."""
     kind = "attachment" if is_attachment else "inline"
-    file = await shelf.files.find(path)
-    if file is None:
+    if await shelf.files.find(path) is None:
         async with shelf.reading(path) as document:
             content = await document.read(document.size)
         headers = {**_HARMLESS, "Content-Disposition": kind}
         return Response(content, headers=headers, media_type=document.mime_type)
+    async with shelf.files.reading(path) as (file, source):
+        found = os.fstat(source.fileno())
     tag = f'"{file.blob}"'
-    if tag in request.headers.get("if-none-match", "").replace("W/", "").split(", "):
-        return Response(status_code=304, headers={"ETag": tag})
+    headers = {**_HARMLESS, "ETag": tag, "Last-Modified": _http_date(file.updated_ms)}
+    known = request.headers.get("if-none-match", "").replace("W/", "").split(",")
+    if {tag, "*"} & {each.strip() for each in known}:
+        return Response(status_code=304, headers=headers)
     return FileResponse(
         shelf.files.local_path(file),
-        headers={**_HARMLESS, "ETag": tag, "Last-Modified": _http_date(file.updated_ms)},
+        headers=headers,
         media_type=file.mime_type,
         filename=file.name,
+        stat_result=found,
         content_disposition_type=kind,
     )
 
