@@ -31,3 +31,10 @@ class Backends(BaseModel):
     anthropic_url: str | None = Field(default=None, pattern=r"^https?://")
     """The same as Anthropic has it, as ``https://api.anthropic.com/v1``."""
     anthropic_key: SecretStr | None = None
+
+    livekit_url: str | None = Field(default=None, pattern=r"^wss?://")
+    """The LiveKit server that calls of rooms are on, as clients reach it."""
+    livekit_key: str | None = None
+    """The name of a key of that server."""
+    livekit_secret: SecretStr | None = None
+    """What belongs to that key, and tokens for calls are signed with."""

@@ -13,6 +13,7 @@ from syncroom.apis.agents import Agents
 from syncroom.apis.containers import Containers, end_containers
 from syncroom.apis.developer import Developer
 from syncroom.apis.files import Files
+from syncroom.apis.livekit import Livekit
 from syncroom.apis.messaging import Messaging
 from syncroom.apis.queues import Queues
 from syncroom.apis.registry import Registry
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from syncroom.apis.queues import Keep, Load
     from syncroom.apis.sync import SchemaDocuments
     from syncroom.auth.keys import Keyring
+    from syncroom.backends import Backends
     from syncroom.contents import Contents
     from syncroom.engine import Engine
     from syncroom.limits import Limits
@@ -60,6 +62,7 @@ class Equipment:
         endpoints: where OAuth codes are redeemed.
         engine: what containers run in.
         keyring: holds the secret that tokens are signed with.
+        backends: what else lies outside.
         flush: returns when what arrived is on disk.
         limits: the bounds of the server.
     """
@@ -76,6 +79,7 @@ class Equipment:
         endpoints: TokenEndpoints,
         engine: Engine,
         keyring: Keyring,
+        backends: Backends,
         flush: Callable[[], Awaitable[None]],
         limits: Limits,
     ) -> None:
@@ -91,6 +95,7 @@ class Equipment:
         self._endpoints = endpoints
         self._engine = engine
         self._keyring = keyring
+        self._backends = backends
         digest = hmac.new(keyring.secret_for(None).encode(), b"containers", "sha256")
         self._server = digest.hexdigest()[:16]
         """Tells its containers from those of other servers on the engine."""
@@ -109,6 +114,7 @@ class Equipment:
             Developer(room.limits),
             self._secrets(room),
             self._containers(room),
+            Livekit(room.name, self._backends, room.limits),
         )
 
     async def read_file(self, room: str, path: str) -> bytes:

@@ -139,6 +139,9 @@ class Limits(BaseModel):
     container_processes_max: PositiveInt = 512
     """Processes and threads of one container: a loop that forks ends there."""
 
+    call_token_s: PositiveFloat = 600.0
+    """A token for a call lets in for so long; LiveKit renews those of who is in."""
+
     llm_body_bytes_max: PositiveInt = 8 << 20
     """What a language model is asked at one time: a long conversation with a few pictures. While
     one is read nobody else is served, about 0.1 s for so many."""

@@ -65,7 +65,7 @@ class Service:
         self._engine = Engine(backends.container_engine)
         signer = UrlSigner(keyring, limits)
         endpoints = ConfiguredEndpoints(backends.oauth_token_endpoints)
-        outside = seal, endpoints, self._engine, keyring
+        outside = seal, endpoints, self._engine, keyring, backends
         parts = documents, webhooks, *outside, self.rooms.flush, limits
         equipment = Equipment(store, blobs, self.contents, signer.download, *parts)
         self.rooms.equip = equipment.registry

@@ -64,6 +64,7 @@ NARROWED: dict[str, dict[str, JSON]] = {
         "run and pull": {"run": [], "pull": []},
         "registry": {"registry": {}},
     },
+    "livekit": {"breakout_rooms": {"breakout_rooms": ["other"]}},
     "queues": {
         "send": {"send": ["other"]},
         "receive": {"receive": ["other"]},
@@ -111,6 +112,8 @@ TOOLS: dict[str, Tool] = {
     "containers.run": tool("use_containers", "run", "run and pull", image="a"),
     "containers.pull_image": tool("use_containers", "pull", "run and pull", tag="a"),
     "containers.inspect_image": tool("use_containers", "run and pull", image_id="a"),
+    "livekit.connect": tool(),
+    "livekit.connect beside": tool("breakout_rooms", breakout_room="here"),
     "developer.log": tool("logs", type="note", data={}),
     "developer.info": tool("logs", message="here"),
     "developer.warning": tool("logs", message="here"),
