@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
@@ -38,3 +40,7 @@ class Backends(BaseModel):
     """The name of a key of that server."""
     livekit_secret: SecretStr | None = None
     """What belongs to that key, and tokens for calls are signed with."""
+
+    services_file: Path | None = None
+    """The YAML file with the services to run; without it ``services.yaml`` in the data folder, if
+    that is there."""

@@ -18,6 +18,7 @@ from syncroom.apis.messaging import Messaging
 from syncroom.apis.queues import Queues
 from syncroom.apis.registry import Registry
 from syncroom.apis.secrets import Secrets
+from syncroom.apis.services import Services
 from syncroom.apis.shelf import Shelf
 from syncroom.apis.storage import Storage
 from syncroom.apis.sync import Sync
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from syncroom.apis.base import Caller
     from syncroom.apis.oauth import TokenEndpoints
     from syncroom.apis.queues import Keep, Load
+    from syncroom.apis.services import RoomServices
     from syncroom.apis.sync import SchemaDocuments
     from syncroom.auth.keys import Keyring
     from syncroom.backends import Backends
@@ -63,6 +65,7 @@ class Equipment:
         engine: what containers run in.
         keyring: holds the secret that tokens are signed with.
         backends: what else lies outside.
+        services: says which programs run for a room, by its name.
         flush: returns when what arrived is on disk.
         limits: the bounds of the server.
     """
@@ -80,6 +83,7 @@ class Equipment:
         engine: Engine,
         keyring: Keyring,
         backends: Backends,
+        services: Callable[[str], RoomServices],
         flush: Callable[[], Awaitable[None]],
         limits: Limits,
     ) -> None:
@@ -99,6 +103,7 @@ class Equipment:
         digest = hmac.new(keyring.secret_for(None).encode(), b"containers", "sha256")
         self._server = digest.hexdigest()[:16]
         """Tells its containers from those of other servers on the engine."""
+        self._services = services
         self._flush = flush
         self._limits = limits
 
@@ -115,6 +120,7 @@ class Equipment:
             self._secrets(room),
             self._containers(room),
             Livekit(room.name, self._backends, room.limits),
+            Services(self._services(room.name)),
         )
 
     async def read_file(self, room: str, path: str) -> bytes:

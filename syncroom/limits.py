@@ -112,7 +112,7 @@ class Limits(BaseModel):
     room_log_entries_max: PositiveInt = 1000
     """The last entries of a room's log that are kept, in memory: to see what led to a fault."""
 
-    room_log_bytes_max: PositiveInt = 1 << 20
+    room_log_bytes_max: int = Field(default=1 << 20, ge=256 << 10)
     """The same in bytes, as JSON; of one entry a quarter of it."""
 
     secret_bytes_max: PositiveInt = 16 << 10
@@ -151,6 +151,19 @@ class Limits(BaseModel):
 
     llm_silence_s_max: PositiveFloat = 600.0
     """A language model that says nothing for so long is given up; some think for minutes."""
+
+    service_restart_s: PositiveFloat = 1.0
+    """A service that ended is started again after so long, and after twice as long each time: one
+    that fails at once should not take all of a core."""
+
+    service_restart_s_max: PositiveFloat = 60.0
+    """The longest of these pauses."""
+
+    service_steady_s: PositiveFloat = 60.0
+    """Who ran for so long begins with the shortest pause again."""
+
+    service_stop_s: PositiveFloat = 5.0
+    """A service that is told to end has so long before it is killed; a server that ends waits."""
 
     member_outbox_bytes_max: PositiveInt = 32 << 20
     """Messages for one participant that reads too slowly: no diff can stand in for them, so past it

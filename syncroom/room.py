@@ -95,6 +95,8 @@ class Room:
         """Called when somebody comes in; raises where nobody may."""
         self.occupied_since_ms = 0
         """When the first of those came that are here; 0 while nobody is."""
+        self.is_kept = False
+        """Whether it stays in use while nobody is here."""
         self._connections = 0
         self._document_count: int | None = None
         """Documents on disk, and new ones; not known before somebody opens a new one."""
@@ -419,5 +421,11 @@ class Room:
 
     def _rest(self) -> None:
         """Let the room itself be forgotten when nothing of it is in use."""
-        if not (self.documents or self._loads or self._deletions or len(self.participants)):
+        if not (
+            self.is_kept
+            or self.documents
+            or self._loads
+            or self._deletions
+            or len(self.participants)
+        ):
             self._on_idle(self)

@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {"admission", "agent_tokens", "catalogue", "contents", "equipment", "fsck"}
         | {"hook_runner", "hooks", "mesh_documents", "room", "room_lines", "rooms", "schemas"}
-        | {"token_endpoints", "webhooks"}
+        | {"leash", "service_file", "supervisor", "token_endpoints", "webhooks"}
     ),
     frozenset({"sessions"}),
     frozenset({"settings"}),

@@ -44,6 +44,10 @@ _RESERVED: dict[str, tuple[Callable[[ApiScope], bool], str]] = {
         lambda scope: scope.queues is not None and scope.queues.list,
         "the queues may be read with a queues grant that has list",
     ),
+    ".room/services": (
+        lambda scope: scope.services is not None and scope.services.list,
+        "the services may be read with a services grant that has list",
+    ),
     ".room/logs": (
         lambda scope: scope.developer is not None and scope.developer.logs,
         "the logs may be read with a developer grant that has logs",

@@ -72,19 +72,25 @@ async def _serve(settings: Settings, announce: Callable[[str], None], hooks: Hoo
                 backlog=limits.backlog,
                 timeout_graceful_shutdown=DRAIN_S,
             )
-            await _Server(config, partial(announce, _url(listener))).serve(sockets=[listener])
+            here = _url(listener)
+
+            def ready() -> None:
+                announce(here)
+                service.supervisor.start(_reachable(here))
+
+            await _Server(config, ready).serve(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
     """Says when it is ready, and ends with the exit code 0 when it was told to end."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._announce = announce
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._announce()
+        self._ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -122,3 +128,8 @@ def _log_url(url: str) -> None:
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _reachable(url: str) -> str:
+    """Where a server that listens on every address is found from the machine itself."""
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

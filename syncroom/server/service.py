@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from syncroom.admission import Admission
 from syncroom.contents import Contents
 from syncroom.engine import Engine
 from syncroom.equipment import Equipment
+from syncroom.errors import Unavailable
 from syncroom.hook_runner import HookRunner
 from syncroom.mesh_documents import MeshDocuments
 from syncroom.room_lines import RoomLines
@@ -21,11 +22,13 @@ from syncroom.server.http.files import UrlSigner
 from syncroom.server.http.llm import LlmProxy
 from syncroom.server.key_watch import KeyWatch
 from syncroom.server.loop_watch import LoopWatch
+from syncroom.service_file import load_services
 from syncroom.store.blobs import Blobs
 from syncroom.store.keys import KeyFile
 from syncroom.store.quarantine import Quarantine
 from syncroom.store.seal import Seal
 from syncroom.store.sqlite import SqliteStore
+from syncroom.supervisor import Supervisor
 from syncroom.token_endpoints import ConfiguredEndpoints
 from syncroom.webhooks import Webhooks
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from syncroom.backends import Backends
     from syncroom.hooks import Hooks
     from syncroom.limits import Limits
+    from syncroom.service_file import ServiceConfig
     from syncroom.store.base import Store
 
 
@@ -50,6 +54,7 @@ class Service:
         quarantine: Quarantine,
         keyring: Keyring,
         seal: Seal,
+        services: list[ServiceConfig],
         limits: Limits,
         hooks: Hooks,
         backends: Backends,
@@ -65,7 +70,8 @@ class Service:
         self._engine = Engine(backends.container_engine)
         signer = UrlSigner(keyring, limits)
         endpoints = ConfiguredEndpoints(backends.oauth_token_endpoints)
-        outside = seal, endpoints, self._engine, keyring, backends
+        self.supervisor = Supervisor(services, keyring, limits, self._note_of_service)
+        outside = seal, endpoints, self._engine, keyring, backends, self.supervisor.room
         parts = documents, webhooks, *outside, self.rooms.flush, limits
         equipment = Equipment(store, blobs, self.contents, signer.download, *parts)
         self.rooms.equip = equipment.registry
@@ -78,7 +84,8 @@ class Service:
         self._watch = LoopWatch(asyncio.get_running_loop(), self.rooms.metrics.loop_lag)
 
     async def close(self) -> None:
-        """Put what arrived on disk, end all connections, and tell the hooks what waits."""
+        """Put what arrived on disk, end services and connections, tell the hooks what waits."""
+        await self.supervisor.close()
         await self.gate.close()
         await self._hooks.close()
         self._watch.close()
@@ -87,6 +94,13 @@ class Service:
         await self.rooms.close()
         await self._engine.close()
         await self._llm.close()
+
+    def _note_of_service(self, room: str, kind: str, data: dict[str, Any]) -> None:
+        try:
+            self.rooms.room(room).is_kept = True
+        except Unavailable:  # it is being deleted, and with it its log
+            return
+        self.rooms.note(room, kind, data)
 
 
 @asynccontextmanager
@@ -115,11 +129,12 @@ async def running(
     keyring = files.keyring(secret)
     key = backends.secrets_key
     seal = Seal(files.sealing_secret() if key is None else key.get_secret_value())
+    services = load_services(data_dir, backends.services_file)
     trusted = TrustedProxies(proxies)
     store = SqliteStore(data_dir, commit_pause_s=limits.commit_pause_s)
     await store.open()
     try:
-        parts = store, Blobs(data_dir), Quarantine(data_dir), keyring, seal
+        parts = store, Blobs(data_dir), Quarantine(data_dir), keyring, seal, services
         service = Service(*parts, limits, hooks, backends, trusted, public_url)
         watch = KeyWatch(files, service.gate)
         try:

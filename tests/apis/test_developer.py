@@ -157,10 +157,10 @@ async def test_a_burst_between_two_turns_is_no_more_than_what_is_kept() -> None:
 
 
 async def test_many_bytes_push_the_oldest_out_as_many_entries_do() -> None:
-    developer, ann = _developer(room_log_bytes_max=4000), FakeCaller("ann")
+    developer, ann = _developer(room_log_bytes_max=256 << 10), FakeCaller("ann")
 
     for number in range(100):
-        ask(developer, "log", ann, {"type": "step", "data": {"n": number, "text": "x" * 300}})
+        ask(developer, "log", ann, {"type": "step", "data": {"n": number, "text": "x" * 20_000}})
     await _follow(developer, ann)
 
     kept = [each["data"]["n"] for each in developer.map._items()]  # type: ignore[index]
@@ -169,14 +169,14 @@ async def test_many_bytes_push_the_oldest_out_as_many_entries_do() -> None:
 
 
 async def test_an_entry_that_would_push_out_a_quarter_is_refused() -> None:
-    developer, ann = _developer(room_log_bytes_max=4000), FakeCaller("ann")
+    developer, ann = _developer(room_log_bytes_max=256 << 10), FakeCaller("ann")
 
-    asked = ask(developer, "log", ann, {"type": "step", "data": {"text": "x" * 1000}})
+    asked = ask(developer, "log", ann, {"type": "step", "data": {"text": "x" * 65_536}})
 
     assert asked.answer["code"] == 1002
-    assert "1000 are allowed" in asked.answer["text"]
+    assert "65536 are allowed" in asked.answer["text"]
     with pytest.raises(LimitExceeded):
-        developer.note("info", {"message": "x" * 1000})
+        developer.note("info", {"message": "x" * 65_536})
 
 
 @pytest.mark.parametrize("scope", [ApiScope(), ApiScope(developer=DeveloperGrant(logs=False))])
