@@ -112,7 +112,7 @@ class Equipment:
         here = room.participants
         return Registry(
             Messaging(here.members, here.is_editor, room.limits),
-            Agents(partial(self._webhooks.call, room.name)),
+            Agents(partial(self._webhooks.call, room.name), room.limits),
             Sync(room, self._documents, self._flush),
             Queues(*self._kept(room.name, Queues.name), room.limits),
             self._storage(room),

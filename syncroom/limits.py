@@ -169,6 +169,17 @@ class Limits(BaseModel):
     """Messages for one participant that reads too slowly: no diff can stand in for them, so past it
     its connection is cut."""
 
+    member_calls_max: PositiveInt = 1000
+    """Calls of one participant that are not answered yet, or stream: agents have some dozens."""
+
+    member_inbox_bytes_max: PositiveInt = 32 << 20
+    """What one participant sent to its streams and no tool has read yet; those that carry much are
+    asked for it part by part."""
+
+    member_toolkits_bytes_max: PositiveInt = 4 << 20
+    """Descriptions of the toolkits that one participant hosts, as JSON: a list of toolkits holds
+    those of everybody."""
+
     outbox_stalled_s_max: PositiveFloat = 10.0
     """A reader that takes nothing for so long is closed."""
 

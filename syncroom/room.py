@@ -26,6 +26,7 @@ from syncroom.document.mesh_schema import read_schema
 from syncroom.errors import Conflict, Damaged, LimitExceeded, Malformed, NotFound, Unavailable
 from syncroom.logs import about
 from syncroom.protocol import varint
+from syncroom.protocol.meshagent import STATUS
 from syncroom.protocol.update import read_update
 from syncroom.store.base import Item, Record
 
@@ -192,6 +193,19 @@ class Room:
         member.attributes = described
         self.participants.show(member)
         self.apis.messaging.change(member, changed)
+
+    @property
+    def status(self) -> dict[str, str]:
+        """Whether changes are taken, in the words for participants."""
+        failure = self._store.failure
+        if failure is None:
+            return {"status": "ready", "message": "changes are saved"}
+        return {"status": "read_only", "message": f"nothing can be saved at present: {failure}"}
+
+    def tell_status(self) -> None:
+        """Tell the participants that call tools whether changes are taken."""
+        for member in list(self.participants.members.values()):
+            member.send(STATUS, self.status)
 
     def seat(self, document: Document, peer: Peer) -> None:
         """Let a participant that is counted already hear of a document."""

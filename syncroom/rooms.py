@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 def talk_only(room: Room) -> Registry:
     """The APIs that take nothing but the room: messages, and toolkits that participants host."""
     here = room.participants
-    return Registry(Messaging(here.members, here.is_editor, room.limits), Agents(_dial_nobody))
+    return Registry(
+        Messaging(here.members, here.is_editor, room.limits), Agents(_dial_nobody, room.limits)
+    )
 
 
 async def _dial_nobody(caller: Caller, request: CallAgent) -> None:
@@ -197,3 +199,5 @@ class Rooms:
     def _set_failure(self, reason: str | None) -> None:
         for document in self.open_documents:
             document.set_failure(reason)
+        for room in self._rooms.values():
+            room.tell_status()

@@ -17,7 +17,7 @@ from pydantic import Field, JsonValue
 from syncroom.apis.base import Caller, Model, Request, Toolkit, always, denied, tool
 from syncroom.apis.calls import Call, HostedCall
 from syncroom.apis.live_map import LiveMap
-from syncroom.errors import Conflict, Malformed, NotFound
+from syncroom.errors import Conflict, LimitExceeded, Malformed, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from syncroom.apis.base import Permits
     from syncroom.auth.participant import Participant
     from syncroom.auth.scopes import AgentsGrant
+    from syncroom.limits import Limits
     from syncroom.protocol.meshagent import Content
 
 _WAIT_S_MAX = 60.0
@@ -106,6 +107,8 @@ class Registration(NamedTuple):
     id: str
     host: Caller
     toolkit: RegisterToolkit
+    size: int
+    """Of its description, in bytes."""
 
     def describe(self) -> dict[str, Any]:
         """What SDKs are told of it."""
@@ -134,13 +137,17 @@ class Agents(Toolkit):
 
     Args:
         dial: calls an agent by its URL, for a caller.
+        limits: the bounds of the server.
     """
 
     name: ClassVar = "agents"
     grant: ClassVar = "agents"
     map: LiveMap
 
-    def __init__(self, dial: Callable[[Caller, CallAgent], Awaitable[None]]) -> None:
+    def __init__(
+        self, dial: Callable[[Caller, CallAgent], Awaitable[None]], limits: Limits
+    ) -> None:
+        self._bytes_max = limits.member_toolkits_bytes_max
         self.map = LiveMap(".room/toolkits", self._public)
         self._dial = dial
         self._registrations: dict[str, Registration] = {}
@@ -152,10 +159,16 @@ class Agents(Toolkit):
         """Let others call a toolkit of the caller's."""
         if request.name in RESERVED:
             raise Conflict(f"the toolkit {request.name!r} is the room's own; use another name")
-        hosted = sum(each.host is caller for each in self._registrations.values())
-        if hosted >= _TOOLKITS_MAX:
+        hosted = [each for each in self._registrations.values() if each.host is caller]
+        if len(hosted) >= _TOOLKITS_MAX:
             raise Malformed(f"a participant may host {_TOOLKITS_MAX} toolkits")
-        registration = Registration(secrets.token_hex(16), caller, request)
+        size = len(request.model_dump_json(exclude={"payload"}))
+        all_bytes, allowed = size + sum(it.size for it in hosted), self._bytes_max
+        if all_bytes > allowed:
+            raise LimitExceeded(
+                f"your toolkits are described in {all_bytes} bytes, {allowed} are allowed"
+            )
+        registration = Registration(secrets.token_hex(16), caller, request, size)
         self._registrations[registration.id] = registration
         if request.public:
             self.map.set(registration.id, self._shown(registration))
@@ -170,6 +183,9 @@ class Agents(Toolkit):
         if registration is None or registration.host is not caller:
             raise NotFound(f"there is no toolkit of yours with the id {request.id!r}")
         self._remove(registration)
+        for each in list(caller.hosted.values()):
+            if each.registration_id == request.id:
+                each.lose_host("the toolkit is not offered any more")
 
     @tool(ListToolkits, _has(lambda agents: agents.use_tools))
     async def list_toolkits(self, caller: Caller, request: ListToolkits) -> dict[str, Any]:
@@ -211,7 +227,10 @@ class Agents(Toolkit):
             raise NotFound(f"there is no toolkit {toolkit!r} that you may call")
         if tool not in registration.toolkit.tools:
             raise NotFound(f"the toolkit {toolkit!r} has no tool {tool!r}")
-        HostedCall(call, registration.host, toolkit, tool, arguments, on_behalf_of_id).link()
+        hosted = HostedCall(
+            call, registration.host, toolkit, tool, arguments, on_behalf_of_id, registration.id
+        )
+        hosted.link()
 
     def leave(self, caller: Caller) -> None:
         for each in [it for it in self._registrations.values() if it.host is caller]:

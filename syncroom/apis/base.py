@@ -90,6 +90,16 @@ class Caller(Protocol):
     async def drained(self) -> None:
         """Wait while it reads slower than it is sent to."""
 
+    def hold_back(self, change: int) -> bool:
+        """Count bytes that it sent to streams and nobody has read, or has by now.
+
+        Returns:
+            Whether they are not too many.
+        """
+
+    def spend(self, seconds: float) -> None:
+        """Count processor time that was taken for it, beside that of taking a message."""
+
 
 class Model(BaseModel):
     """A part of a request; what a client adds that is not known here is passed over."""

@@ -37,10 +37,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("syncroom.apis")
 
-_WAITING_BYTES_MAX = 32 << 20
-"""Of one stream, sent and not read yet. Those that carry much are pulled, and never get here."""
-
 _WAITING_MAX = 10_000
+"""Contents of one stream, sent and not read yet."""
 
 
 class Call:
@@ -73,8 +71,8 @@ class Call:
         self._on_end = on_end
 
     def answer(self, content: Content) -> None:
-        """Answer; with `OPEN`, what is emitted follows."""
-        if self.is_over:
+        """Answer, once; with `OPEN`, what is emitted follows."""
+        if self.is_over or self.is_open:
             return
         self._answer(content)
         if content.is_open:
@@ -122,7 +120,6 @@ class Stream:
     def __init__(self, call: Call) -> None:
         self.call = call
         self._waiting: deque[Content] = deque()
-        self._waiting_bytes = 0
         self._error: SyncroomError | None = None
         self._is_closed = False
         self._news = asyncio.Event()
@@ -139,18 +136,20 @@ class Stream:
             self._news.clear()
             await self._news.wait()
         content = self._waiting.popleft()
-        self._waiting_bytes -= len(content.payload)
+        self.call.caller.hold_back(-_size(content))
         return content
 
     def take(self, content: Content) -> None:
         """Let a content be read; a closing one ends what is read."""
         if content.is_close:
             self._is_closed = True
+            if self.call.is_over:
+                self._forget()  # nobody will read it
         elif not self._is_closed:
             self._waiting.append(content)
-            self._waiting_bytes += len(content.payload)
-            if self._waiting_bytes > _WAITING_BYTES_MAX or len(self._waiting) > _WAITING_MAX:
-                self._waiting.clear()
+            has_room = self.call.caller.hold_back(_size(content))
+            if not has_room or len(self._waiting) > _WAITING_MAX:
+                self._forget()
                 self.fail(LimitExceeded("more was sent to a stream than is read; send slower"))
         self._news.set()
 
@@ -175,6 +174,10 @@ class Stream:
             self._news.clear()
             await self._news.wait()
 
+    def _forget(self) -> None:
+        self.call.caller.hold_back(-sum(map(_size, self._waiting)))
+        self._waiting.clear()
+
 
 class HostedCall:
     """One call, on the side of the participant that hosts the toolkit.
@@ -186,6 +189,7 @@ class HostedCall:
         tool: the tool.
         arguments: what the tool is given.
         on_behalf_of_id: the participant for whom the caller acts, if it says so.
+        registration_id: of the toolkit, if the host registered it.
     """
 
     def __init__(
@@ -196,8 +200,10 @@ class HostedCall:
         tool: str,
         arguments: Content,
         on_behalf_of_id: str | None = None,
+        registration_id: str = "",
     ) -> None:
         self.call = call
+        self.registration_id = registration_id
         self._host = host
         self._toolkit = toolkit
         self.id = secrets.token_hex(16)  # ids of two callers may be the same
@@ -222,14 +228,19 @@ class HostedCall:
         self._host.send(f"{REQUEST_CHUNK}.{self._toolkit}", header, content.payload)
 
     def answer(self, content: Content) -> None:
-        """Take the host's answer."""
+        """Take the host's answer; there is one."""
+        if self.call.is_open:
+            return
         if not content.is_open:
             self.release()
         self.call.answer(content)
 
     def emit(self, content: Content) -> None:
         """Take a content of the host's stream."""
-        if content.is_close:
+        if not self.call.is_open:
+            self.release()
+            self.call.fail("the host of the tool streams without an answer", OPERATION_FAILED)
+        elif content.is_close:
             self.release()
         self.call.emit(content)
 
@@ -239,10 +250,10 @@ class HostedCall:
             self.release()
             self.forward(CLOSE)
 
-    def lose_host(self) -> None:
-        """Tell the caller that its host is gone."""
+    def lose_host(self, why: str = "the participant that hosts the tool left the room") -> None:
+        """Tell the caller that nobody will answer."""
         self.release()
-        self.call.fail("the participant that hosts the tool left the room", OPERATION_FAILED)
+        self.call.fail(why, OPERATION_FAILED)
 
     def release(self) -> None:
         """Expect nothing more of the host, and tell it nothing more."""
@@ -315,6 +326,11 @@ def _fail(toolkit: Toolkit, tool: Tool, call: Call, error: Exception) -> None:
     where = about(participant=call.caller.participant.id, tool=f"{toolkit.name}.{tool.name}")
     _log.error("incident %s", incident, exc_info=error, extra=where)
     call.fail(f"internal error, incident {incident}", OPERATION_FAILED)
+
+
+def _size(content: Content) -> int:
+    """About what a content takes while it waits, in bytes."""
+    return len(content.payload) + len(str(content.header))
 
 
 def _content(reply: Reply) -> Content:

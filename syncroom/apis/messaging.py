@@ -7,6 +7,7 @@ attributes. A message reaches any participant that speaks this protocol, asked f
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -115,11 +116,13 @@ class Messaging(Toolkit):
         self._read(request)
         talk = _Talk(stream.call, self._target(request.to_participant_id), request)
         try:
+            await talk.settled.wait()  # the other one would take what comes before for a fault
             async for content in stream:
                 words = Broadcast.model_validate(content.header.get("json"))
                 self._read(words)
-                talk.say(json_content(_words(words)))
-            talk.say(CLOSE)
+                talk.forward(json_content(_words(words)))
+            if stream.call.is_open:
+                talk.forward(CLOSE)
             await stream.over()
         except ValidationError:
             raise Malformed("a content of the stream is no message") from None
@@ -166,27 +169,24 @@ class _Talk(HostedCall):
     def __init__(self, call: Call, other: Caller, request: Send) -> None:
         super().__init__(call, other, Messaging.name, "stream", OPEN)
         self._other = other
-        self._unsaid: list[Content] = []
-        """What came before the other one accepted: it would take that for a fault."""
+        self.settled = asyncio.Event()
+        """Set once the other one accepted, or will not."""
         self.forward(json_content({"from_participant_id": call.caller.id, **_words(request)}))
 
-    def say(self, content: Content) -> None:
-        """Pass on what the caller says, as soon as the other one listens."""
-        if self.call.is_open:
-            self.forward(content)
-        else:
-            self._unsaid.append(content)
-
     def answer(self, content: Content) -> None:
+        is_first = not self.call.is_open
         super().answer(content)
-        if content.is_open:
+        if is_first and content.is_open:
             self.call.emit(json_content({"kind": "accepted", "stream_id": self.id}))
-            for each in self._unsaid:
-                self.forward(each)
+        self.settled.set()
 
-    def lose_host(self) -> None:
+    def release(self) -> None:
+        super().release()
+        self.settled.set()
+
+    def lose_host(self, why: str = "the participant left the room") -> None:
         if not self.call.is_open:
-            super().lose_host()
+            super().lose_host(why)
             return
         self.release()
         gone = {"kind": "client_disconnected", "participant_id": self._other.id}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, JsonValue
@@ -168,7 +169,9 @@ class Sync(Toolkit):
         try:
             reader.greet(vector)
             async for content in stream:
+                began = time.perf_counter()
                 reader.take(content)
+                caller.spend(time.perf_counter() - began)
         finally:
             caller.readers.discard(reader)
             self._room.unseat(document, reader)
@@ -217,7 +220,7 @@ class _Reader:
         try:
             outcome = self._document.accept(self, data, live=True)
         except Unavailable:
-            self._is_refused = True
+            self._is_refused = self._is_refused or not self._document.knows(data)
             return
         if outcome is Outcome.GAP:
             self._document.park(self, data)

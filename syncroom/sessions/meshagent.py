@@ -49,6 +49,9 @@ CLOSE_NORMAL = 1000
 _CALL_ID_MAX = 512
 _SHOWN_MAX = 80
 
+_TURN_S = 0.02
+"""When the messages of one client have taken so long, others come in between."""
+
 _BODY_GROWTH = 2
 """A body of several frames may be so much larger than one: updates come in base64."""
 
@@ -94,7 +97,13 @@ class MeshAgentSession:
         self._limits = room.limits
         self._loop = asyncio.get_running_loop()
         self._assembler = wire.Assembler(_BODY_GROWTH * room.limits.message_bytes_max)
-        self._calls: dict[int | str | None, Call] = {}
+        self._calls: dict[object, Call] = {}
+        """By the id that the client gave, or else by one of ours."""
+        self._waiting_bytes = 0
+        """What it sent to streams and nobody has read yet."""
+        self._turn_s = 0.0
+        """What its messages have taken since others came in between."""
+        self._is_resting = False
         self._number = 0
         self._unsent: list[bytes] = []
         self._unread_bytes = 0
@@ -109,6 +118,8 @@ class MeshAgentSession:
         self.send(wire.READY, names)
         me = {"type": "init", "participantId": self.id, "attributes": self.attributes}
         self.send(wire.CONNECTED, me)
+        if room.status["status"] != "ready":
+            self.send(wire.STATUS, room.status)
         _log.info("joined", extra=about(**self._who()))
 
     @property
@@ -118,6 +129,7 @@ class MeshAgentSession:
 
     def receive(self, message: bytes) -> None:
         """Take one packet."""
+        began = time.perf_counter()
         try:
             whole = self._assembler.take(message)
             if whole is not None:
@@ -126,6 +138,7 @@ class MeshAgentSession:
             self.fail(error)
         except Exception as error:
             close_by_fault(self._connection, error, self._who())
+        self.spend(time.perf_counter() - began)
 
     def send(self, kind: str, header: Mapping[str, Any], payload: bytes = b"") -> int:
         """Send a message; return its number."""
@@ -147,6 +160,27 @@ class MeshAgentSession:
     async def drained(self) -> None:
         """Wait while the client reads slower than it is sent to."""
         await self._is_drained.wait()
+
+    def hold_back(self, change: int) -> bool:
+        """Count bytes that it sent to streams and nobody has read, or has by now."""
+        self._waiting_bytes += change
+        return self._waiting_bytes <= self._limits.member_inbox_bytes_max
+
+    def spend(self, seconds: float) -> None:
+        """Count what its messages take; where that is much, the next ones are taken later."""
+        allowances, now = self._room.allowances, time.perf_counter()
+        allowances.spend(self.participant.id, seconds, now)
+        self._turn_s += seconds
+        rest_s = allowances.rest_s(self.participant.id, now)
+        is_due = rest_s > 0 or self._turn_s > _TURN_S
+        if self._is_resting or not is_due or self._connection.session is not self:
+            return
+        if rest_s > 0:
+            self._metrics.rests += 1
+            _log.debug("took its processor time", extra=about(**self._who()))
+        self._is_resting = True
+        self._connection.hold()
+        self._loop.call_later(max(0.0, rest_s), self._go_on)
 
     def fail(self, error: SyncroomError) -> None:
         """End the connection, so that SDKs come back only where that may help."""
@@ -202,6 +236,12 @@ class MeshAgentSession:
         spent = about(**self._who(), seconds=seconds, bytes=self._connection.bytes_in)
         _log.info("left", extra=spent)
 
+    def _go_on(self) -> None:
+        """Take what was put off."""
+        self._turn_s, self._is_resting = 0.0, False
+        if self._connection.session is self:
+            self._connection.release()
+
     def _send(self, number: int, kind: str, header: Mapping[str, Any], payload: bytes) -> None:
         if self._connection.session is self:
             self.write(wire.encode(number, kind, wire.pack(header, payload)))
@@ -242,7 +282,9 @@ class MeshAgentSession:
         elif kind in _AGENT_REQUESTS:
             agents = self._room.apis.agents
             tool = agents.tools[_AGENT_REQUESTS[kind]]
-            start(agents, tool, self._call(number, None), wire.json_content(header))
+            call = self._call(number, None)
+            if call is not None:
+                start(agents, tool, call, wire.json_content(header))
         else:
             text = f"a message has the unknown type {kind[:_SHOWN_MAX]!r}"
             self._respond(number, wire.error_content(text, NUMBERS[Malformed]))
@@ -254,6 +296,8 @@ class MeshAgentSession:
             self._respond(number, wire.error_content(text, NUMBERS[Malformed]))
             return
         call = self._call(number, call_id)
+        if call is None:
+            return
         try:
             self._route(call, header, payload)
         except SyncroomError as error:
@@ -280,9 +324,14 @@ class MeshAgentSession:
             shown = tool_name[:_SHOWN_MAX]
             raise NotFound(f"the toolkit {name!r} has no tool {shown!r}")
 
-    def _call(self, number: int, call_id: str | None) -> Call:
-        """A call that is known here until it is over, by its id or else by its message."""
-        key = number if call_id is None else call_id
+    def _call(self, number: int, call_id: str | None) -> Call | None:
+        """A call that is known here until it is over; None where there are too many."""
+        allowed = self._limits.member_calls_max
+        if len(self._calls) >= allowed:
+            text = f"you have {allowed} calls that are not over, as many as you may have"
+            self._respond(number, wire.error_content(text, NUMBERS[LimitExceeded]))
+            return None
+        key: object = object() if call_id is None else call_id
         on_end = partial(self._calls.pop, key, None)
         call = Call(self, call_id or str(number), partial(self._respond, number), on_end)
         self._calls[key] = call

@@ -48,6 +48,8 @@ class FakeCaller:
         self.coming: asyncio.Queue[Sent] = asyncio.Queue()
         """The same, to be waited for."""
         self.is_cut = False
+        self.waiting_bytes = 0
+        self.waiting_bytes_max = 32 << 20
 
     def send(self, kind: str, header: Mapping[str, Any], payload: bytes = b"") -> int:
         self.sent.append(Sent(kind, header, payload))
@@ -62,6 +64,13 @@ class FakeCaller:
 
     async def drained(self) -> None:
         """It always is."""
+
+    def hold_back(self, change: int) -> bool:
+        self.waiting_bytes += change
+        return self.waiting_bytes <= self.waiting_bytes_max
+
+    def spend(self, seconds: float) -> None:
+        """It may take what it likes."""
 
     def cut(self) -> None:
         self.is_cut = True

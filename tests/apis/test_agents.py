@@ -10,6 +10,7 @@ import pytest
 from syncroom.apis.agents import RESERVED, Agents
 from syncroom.auth.scopes import AgentsGrant, ApiScope
 from syncroom.errors import Denied, NotFound
+from syncroom.limits import Limits
 from syncroom.protocol.meshagent import CLOSE, OPEN, Content, error_content, json_content
 from tests.apis.fakes import Asked, FakeCaller, ask, call_of
 
@@ -26,7 +27,7 @@ class Scene:
             FakeCaller(name, scopes.get(name)) for name in ("host", "ann", "bob")
         )
         self.dialled: list[tuple[str, str]] = []
-        self.agents = Agents(self._dial)
+        self.agents = Agents(self._dial, Limits(member_toolkits_bytes_max=10_000))
 
     async def _dial(self, caller: Caller, request: CallAgent) -> None:
         self.dialled.append((caller.id, request.url))
