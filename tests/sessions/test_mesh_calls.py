@@ -48,7 +48,7 @@ async def test_two_callers_with_the_same_call_id_get_each_its_own_answer(
             await host.emit(asked[caller.id], json_content({"for": caller.id}))
             await host.emit(asked[caller.id], CLOSE)
         for caller in (ann, ben):
-            await caller.until(lambda it=caller: CLOSE in it.chunks("same"), "the end")
+            await caller.over("same")
 
         assert len({each.header["tool_call_id"] for each in asked.values()}) == 2
         assert ann.chunks("same") == [json_content({"for": ann.id}), CLOSE]
@@ -144,7 +144,7 @@ async def test_messages_with_one_number_are_calls_of_their_own(
     async with members(shared_server, room, "host", "ann") as (host, ann):
         await host.host("desk", "echo")
         for caller, number in ((ann, 1), (ann, 2)):
-            caller._numbers = iter([7])
+            caller.numbers = iter([7])
             header = {"toolkit": "desk", "tool": "echo", "arguments": json_content({"n": number})}
             await caller.send("room.invoke_tool", header)
         await host.until(lambda: len(host.of_kind(CALL)) == 2, "both calls")

@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 JSON = dict[str, Any]
@@ -72,7 +72,8 @@ class Member:
         self.is_closed = False
         self.answers_calls = False
         """Whether it answers calls of what it hosts by itself, with what it is asked."""
-        self._numbers = itertools.count(1)
+        self.numbers: Iterator[int] = itertools.count(1)
+        """What its messages are numbered with."""
         self._partial: tuple[int, str, int, list[bytes]] | None = None
         self._changed = asyncio.Condition()
         self._reader = asyncio.create_task(self._read())
@@ -182,11 +183,16 @@ class Member:
         found = self.of_kind("room.tool_call_response_chunk")
         return [each.chunk for each in found if each.header["tool_call_id"] == call]
 
+    async def over(self, call: str) -> list[JSON]:
+        """Wait for the end of the stream that a call is answered with; all that came of it."""
+        await self.until(lambda: CLOSE in self.chunks(call), f"the end of {call}")
+        return self.chunks(call)
+
     # -- what goes
 
     async def send(self, kind: str, header: Any, payload: bytes = b"") -> int:
         """Send a message; return its number."""
-        number = next(self._numbers)
+        number = next(self.numbers)
         for each in packets(number, kind, pack(header, payload)):
             await self.socket.send(each)
         return number
