@@ -33,7 +33,7 @@ def create_app(gate: Gate, contents: Contents, llm: LlmProxy | None = None) -> S
         *Documents(contents, gate.rooms, gate.admission).routes,
         *Maintenance(contents.fsck, gate.rooms, gate.admission).routes,
         *Accounts(rooms, keyring, gate.public_url).routes,
-        *FileEndpoints(rooms, keyring, UrlSigner(keyring, rooms.limits)).routes,
+        *FileEndpoints(rooms, keyring, UrlSigner(keyring, rooms.limits), gate.public_url).routes,
         *RoomList(rooms, keyring).routes,
         *Exposition(gate, contents.hosts).routes,
         *llm.routes,

@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -21,7 +21,7 @@ from syncroom.auth.scopes import ApiScope
 from syncroom.auth.token import ParticipantToken
 from syncroom.errors import Denied
 from syncroom.server.http.asker import asker_of, bearer_of
-from syncroom.server.http.body import read_json
+from syncroom.server.http.body import Body, read_json
 from syncroom.server.http.files import PREFIX as FILES
 from syncroom.server.urls import room_url
 
@@ -34,17 +34,13 @@ if TYPE_CHECKING:
 _PROJECT_NAME = "syncroom"
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-class Connect(_Body):
+class Connect(Body):
     """Somebody who is to be let into a room."""
 
     email: str | None = Field(default=None, min_length=1)
 
 
-class NewToken(_Body):
+class NewToken(Body):
     """A token that is to be made: its grants, or what they follow from."""
 
     name: str | None = None
@@ -55,13 +51,13 @@ class NewToken(_Body):
     api: ApiScope | None = None
 
 
-class Presented(_Body):
+class Presented(Body):
     """A token that is to be checked."""
 
     token: str
 
 
-class Question(_Body):
+class Question(Body):
     """Whether somebody may do something."""
 
     subject: JsonValue = None

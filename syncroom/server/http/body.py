@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from syncroom.errors import LimitExceeded, Malformed
 
@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from syncroom.limits import Limits
+
+
+class Body(BaseModel):
+    """What a request brings; what is not known here is passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -9,15 +9,14 @@ Source of the format: the command line, ``meshagent-cli`` 0.56.0 on PyPI.
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
@@ -26,9 +25,11 @@ from syncroom.apis.storage import Storage, file_path, line_json, line_time
 from syncroom.auth import jws
 from syncroom.auth.participant import Participant, participant_of
 from syncroom.auth.scopes import ApiScope
+from syncroom.auth.storage_grant import StorageGrant
 from syncroom.errors import Denied, Malformed, NotFound
 from syncroom.server.http.asker import Asker, asker_of
-from syncroom.server.http.body import read_json
+from syncroom.server.http.body import Body, read_json
+from syncroom.server.http.paging import read_size, read_token, token_after
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from syncroom.apis.base import Caller
     from syncroom.apis.shelf import Shelf
     from syncroom.auth.keys import Keyring
-    from syncroom.auth.storage_grant import FileAction, StorageGrant
+    from syncroom.auth.storage_grant import FileAction
     from syncroom.limits import Limits
     from syncroom.rooms import Rooms
 
@@ -47,17 +48,16 @@ PREFIX = "/files"
 _SERVER_ID = "server"
 """Who changes files without being in the room."""
 
+_PAGE_ENTRIES = 1000
+
 _HARMLESS = {
+    "Cache-Control": "private, no-cache",  # asked for again each time, which the ETag makes cheap
     "Content-Security-Policy": "sandbox",  # what somebody uploaded is no page of this server
     "X-Content-Type-Options": "nosniff",
 }
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-class Target(_Body):
+class Target(Body):
     """A room, as the command line names it."""
 
     project_id: str
@@ -65,27 +65,44 @@ class Target(_Body):
     name: str
 
 
-class Source(_Body):
+class Source(Body):
     """Something in a room."""
 
     target: Target
     path: str
 
 
-class Transfer(_Body):
+class Transfer(Body):
     """Something that is to be copied or moved."""
 
     source: Source
     overwrite: bool = False
 
 
-class Presign(_Body):
+class Presign(Body):
     """A URL that is to be made."""
 
     target: Target
     path: str
     method: Literal["GET", "HEAD", "PUT", "DELETE"]
     expires_in: int = Field(ge=1, le=604_800)
+
+
+class Signed(NamedTuple):
+    """What a URL that works alone permits."""
+
+    is_attachment: bool
+    is_for_documents: bool
+    """Whether also where a document lies, not a file."""
+
+
+_ACTIONS: dict[str, FileAction] = {
+    "GET": "read",
+    "HEAD": "read",
+    "PUT": "write",
+    "DELETE": "delete",
+}
+"""What a method takes the right to."""
 
 
 class UrlSigner:
@@ -98,20 +115,31 @@ class UrlSigner:
     def download(self, room: str, caller: Caller, path: str, is_attachment: bool) -> str:
         """The URL of a file, for a participant of a room, on the server that it came to."""
         base, _, _ = caller.room_url.rpartition("/rooms/")
-        signed = self.sign(room, path, "GET", self._limits.download_url_s, is_attachment)
+        who, seconds = caller.participant, self._limits.download_url_s
+        signed = self.sign(room, path, "GET", seconds, who, is_attachment)
         project = self._keyring.project_id or "default"
         return f"http{base.removeprefix('ws')}{place(project, room, path)}?signed={signed}"
 
     def sign(
-        self, room: str, path: str, method: str, seconds: float, is_attachment: bool = False
+        self,
+        room: str,
+        path: str,
+        method: str,
+        seconds: float,
+        who: Participant,
+        is_attachment: bool = False,
     ) -> str:
-        """What permits one method on one path for a time."""
+        """What permits one method on one path for a time, as far as it is permitted to whom."""
+        may = who.may_read if method in ("GET", "HEAD") else who.may_write
         what = {"room": room, "path": path, "method": method, "attachment": is_attachment}
-        claims: Any = {"file": what, "exp": int(time.time() + seconds)}
+        claims: Any = {
+            "file": {**what, "document": may(path)},
+            "exp": int(time.time() + seconds),
+        }
         return jws.sign(claims, self._keyring.secret_for(None))
 
-    def read(self, signed: str, room: str, path: str, method: str) -> bool:
-        """Whether it is to be an attachment; raises `Denied` where nothing is permitted."""
+    def read(self, signed: str, room: str, path: str, method: str) -> Signed:
+        """What a signature permits; raises `Denied` where that is nothing."""
         found = jws.read(signed)
         what = found.payload.get("file")
         ends = found.payload.get("exp")
@@ -122,7 +150,7 @@ class UrlSigner:
         methods = ("GET", "HEAD") if what.get("method") == "GET" else (what.get("method"),)
         if (what.get("room"), what.get("path")) != (room, path) or method not in methods:
             raise Denied("this URL was made for something else")
-        return what.get("attachment") is True
+        return Signed(what.get("attachment") is True, what.get("document") is True)
 
 
 def place(project: str, room: str, path: str) -> str:
@@ -133,8 +161,11 @@ def place(project: str, room: str, path: str) -> str:
 class FileEndpoints:
     """The REST endpoints for files."""
 
-    def __init__(self, rooms: Rooms, keyring: Keyring, signer: UrlSigner) -> None:
+    def __init__(
+        self, rooms: Rooms, keyring: Keyring, signer: UrlSigner, public_url: str | None
+    ) -> None:
         self._rooms = rooms
+        self._public_url = public_url
         self._limits = rooms.limits
         self._keyring = keyring
         self._signer = signer
@@ -171,11 +202,11 @@ class FileEndpoints:
         who = self._asker(request)
         if not _grant(who).can_list_directory(folder):
             raise denied("to list this folder")
-        limit = _number(query.get("limit", "1000"), 1, 1000)
-        after = _untoken(query.get("continuation_token", ""))
+        limit = read_size(query, "limit", _PAGE_ENTRIES, _PAGE_ENTRIES)
+        after = read_token(query)
         shelf = self._shelf(request.path_params["room"])
         lines = [each for each in await shelf.visible(who, folder) if each.name > after]
-        token = _token(lines[limit - 1].name) if len(lines) > limit else None
+        token = token_after(lines[limit - 1].name) if len(lines) > limit else None
         entries = [line_json(each) for each in lines[:limit]]
         return JSONResponse({"entries": entries, "continuation_token": token})
 
@@ -193,6 +224,7 @@ class FileEndpoints:
         path = _named(_path_of(request))
         self._permit(request, "write", path)
         overwrite = _flag(request, "overwrite")
+        self._rooms.catalogue.note(request.path_params["room"])
         length = request.headers.get("content-length")
         await self._shelf(request.path_params["room"]).save(
             path,
@@ -216,6 +248,7 @@ class FileEndpoints:
         action, path = request.query_params.get("action"), _named(_path_of(request))
         if action == "mkdir":
             self._permit(request, "write", path)
+            self._rooms.catalogue.note(request.path_params["room"])
             await self._shelf(request.path_params["room"]).files.make_folder(path)
             return JSONResponse({"path": path}, 201)
         if action not in ("copy", "move"):
@@ -243,10 +276,11 @@ class FileEndpoints:
         asker = asker_of(request, self._keyring)
         room, path = wanted.target.name, _named(file_path(wanted.path))
         who = _participant(asker, room, wanted.target.project_id)
-        if not _grant(who).can_presign(path):
-            raise denied("to make URLs that work alone")
-        signed = self._signer.sign(room, path, wanted.method, wanted.expires_in)
-        base = str(request.base_url).rstrip("/")
+        grant, action = _grant(who), _ACTIONS[wanted.method]
+        if not grant.can_presign(path) or not grant.allows(action, path):
+            raise denied(f"to make URLs that work alone to {action} this")
+        signed = self._signer.sign(room, path, wanted.method, wanted.expires_in, who)
+        base = (self._public_url or str(request.base_url)).rstrip("/")
         return JSONResponse(
             {
                 "url": f"{base}{place(asker.project_id, room, path)}?signed={signed}",
@@ -263,7 +297,10 @@ class FileEndpoints:
         signed, room = request.query_params.get("signed"), request.path_params["room"]
         if signed is not None:
             self._rooms.check(room)
-            return _owner(), self._signer.read(signed, room, path, request.method)
+            found = self._signer.read(signed, room, path, request.method)
+            if subtree:
+                raise Denied("this URL was made for one file, not for all that lies in a folder")
+            return _owner(found.is_for_documents), found.is_attachment
         who = self._asker(request)
         if not _grant(who).allows(action, path, subtree=subtree):
             raise denied(f"to {action} this file")
@@ -341,9 +378,10 @@ def _participant(asker: Asker, room: str, project: str) -> Participant:
     return participant_of(asker.token)
 
 
-def _owner() -> Participant:
+def _owner(is_for_documents: bool = True) -> Participant:
     """Whoever holds a key, or something that was signed for just this."""
-    return Participant(_SERVER_ID, _SERVER_ID, "agent", ApiScope.full(), None)
+    scope = ApiScope.full() if is_for_documents else ApiScope(storage=StorageGrant())
+    return Participant(_SERVER_ID, _SERVER_ID, "agent", scope, None)
 
 
 def _grant(who: Participant) -> StorageGrant:
@@ -355,24 +393,6 @@ def _grant(who: Participant) -> StorageGrant:
 
 def _flag(request: Request, name: str) -> bool:
     return request.query_params.get(name, "").lower() == "true"
-
-
-def _number(text: str, least: int, most: int) -> int:
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise Malformed(f"{text[:20]!r} is no number from {least} to {most}")
-    return int(text)
-
-
-def _token(name: str) -> str:
-    """Where a list goes on: after a name."""
-    return base64.urlsafe_b64encode(name.encode()).decode()
-
-
-def _untoken(token: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
-    except ValueError:
-        raise Malformed("the continuation_token is none of this server") from None
 
 
 def _http_date(ms: int) -> str:

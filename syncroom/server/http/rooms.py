@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import JsonValue
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from syncroom.auth.scopes import ApiScope
 from syncroom.errors import Conflict, Denied, Malformed, NotFound
 from syncroom.server.http.asker import asker_of
-from syncroom.server.http.body import read_json
+from syncroom.server.http.body import Body, read_json
+from syncroom.server.http.paging import read_size, read_token, token_after
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,11 +27,7 @@ _PAGE_ROOMS = 100
 _PAGE_ROOMS_MAX = 1000
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-class NewRoom(_Body):
+class NewRoom(Body):
     """A room that is to be made."""
 
     name: str
@@ -41,7 +37,7 @@ class NewRoom(_Body):
     permissions: dict[str, ApiScope] | None = None
 
 
-class ChangedRoom(_Body):
+class ChangedRoom(Body):
     """What is to be another of a room."""
 
     name: str | None = None
@@ -71,8 +67,8 @@ class RoomList:
     async def _list(self, request: Request) -> Response:
         names = asker_of(request, self._keyring).rooms()
         query = request.query_params
-        after, contains = _decode(query.get("continuation_token", "")), query.get("filter", "")
-        size = _page_size(query.get("page_size", str(_PAGE_ROOMS)))
+        after, contains = read_token(query), query.get("filter", "")
+        size = read_size(query, "page_size", _PAGE_ROOMS, _PAGE_ROOMS_MAX)
         if names is None:
             found, total = await self._catalogue.page(after, contains, size + 1)
         else:
@@ -81,7 +77,7 @@ class RoomList:
             ]
             found, total = [room for room in known if room.name > after][: size + 1], len(known)
         rooms = found[:size]
-        token = _encode(rooms[-1].name) if len(found) > size else None
+        token = token_after(rooms[-1].name) if len(found) > size else None
         answer = {"rooms": [room_json(room) for room in rooms], "total": total}
         return JSONResponse(answer | {"continuation_token": token})
 
@@ -172,20 +168,3 @@ def room_json(room: RoomInfo) -> dict[str, Any]:
         "enabled": room.is_enabled,
         "created_at": datetime.fromtimestamp(room.created_ms / 1000, UTC).isoformat(),
     }
-
-
-def _page_size(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= _PAGE_ROOMS_MAX):
-        raise Malformed(f"page_size is a number from 1 to {_PAGE_ROOMS_MAX}, not {text[:20]!r}")
-    return int(text)
-
-
-def _encode(name: str) -> str:
-    return base64.urlsafe_b64encode(name.encode()).decode()
-
-
-def _decode(token: str) -> str:
-    try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
-    except ValueError:
-        raise Malformed("continuation_token is not one that was answered") from None

@@ -375,7 +375,10 @@ async def test_a_key_may_do_everything_and_a_token_not(server: Local) -> None:
 async def test_the_configuration_needs_no_credentials(server: Local) -> None:
     answer = await ask(server, "GET", "/config", bearer=None)
 
-    assert (answer.status_code, answer.json()) == (200, {"domains": {}})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"domains": {"files": f"{server.url}/files"}},
+    )
 
 
 # -- who may do what
