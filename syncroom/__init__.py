@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from syncroom.auth.token import ParticipantToken
     from syncroom.auth.visitor import Visitor
     from syncroom.backends import Backends
+    from syncroom.client.room import RoomClient
     from syncroom.errors import (
         Denied,
         Misconfigured,
@@ -44,6 +45,7 @@ __all__ = [
     "NotFound",
     "Participant",
     "ParticipantToken",
+    "RoomClient",
     "Settings",
     "SyncGrant",
     "SyncPathGrant",
@@ -61,6 +63,7 @@ _HOMES = {
     "auth.token": ["ParticipantToken"],
     "auth.visitor": ["Visitor"],
     "backends": ["Backends"],
+    "client.room": ["RoomClient"],
     "errors": ["Denied", "Misconfigured", "NotFound", "SyncroomError", "Unauthenticated"],
     "hooks": ["Change", "Hooks"],
     "limits": ["Limits"],

@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         | {"hook_runner", "hooks", "mesh_documents", "room", "room_lines", "rooms", "schemas"}
         | {"leash", "service_file", "supervisor", "token_endpoints", "webhooks"}
     ),
-    frozenset({"sessions"}),
+    frozenset({"sessions", "client"}),
     frozenset({"settings"}),
     frozenset({"server"}),
     frozenset({"cli"}),
@@ -33,8 +33,11 @@ LAYERS: tuple[frozenset[str], ...] = (
 )
 """From the ground up; the protocol layer is beneath all that knows of trust."""
 
-APART = {("auth", "protocol"), ("settings", "sessions")}
+APART = {("auth", "protocol"), ("settings", "sessions"), ("sessions", "client")}
 """Layers that stand beside each other and do not know of each other, though one is listed first."""
+
+OUTSIDE = {"client": {"client", "errors", "protocol", "auth"}}
+"""Layers that know only these others: whoever uses a room from elsewhere needs no server."""
 
 PURE = {"protocol", "auth"}
 IMPURE = {
@@ -93,6 +96,7 @@ def test_a_module_imports_nothing_from_above_it(path: Path) -> None:
             imported = _layer(name)
             assert _rank(imported) <= _rank(own), f"{own} imports {name}"
             assert imported == own or (own, imported) not in APART, f"{own} imports {name}"
+            assert imported in OUTSIDE.get(own, {imported}), f"{own} imports {name}"
 
 
 def test_every_part_of_the_package_has_its_layer() -> None:

@@ -1,4 +1,4 @@
-"""The ``syncroom`` command. Errors are one line on stderr, and the exit code 2."""
+"""The ``syncroom`` command. Errors are one line on stderr, and the exit code 2 but in ``room``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import typer
 
 from syncroom import __version__
-from syncroom.cli import doc, keys, rooms, serve, token
+from syncroom.cli import doc, keys, room, rooms, serve, token
 from syncroom.errors import SyncroomError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("demo")(serve.demo)
 app.add_typer(token.app, name="token")
 app.add_typer(doc.app, name="doc")
 app.add_typer(rooms.app, name="rooms")
+app.add_typer(room.app, name="room")
 app.add_typer(keys.app, name="keys")
 
 

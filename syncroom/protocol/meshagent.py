@@ -20,7 +20,7 @@ from syncroom.protocol.frame import binary_frame
 from syncroom.protocol.value import check_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 INVOKE = "room.invoke_tool"
 REQUEST_CHUNK = "room.tool_call_request_chunk"
@@ -165,14 +165,17 @@ class Assembler:
 
 
 def encode(number: int, kind: str, body: bytes) -> bytes:
-    """A message as the WebSocket frames of its packets, ready to be sent."""
+    """A message as the WebSocket frames of its packets, ready to be sent by a server."""
+    return b"".join(map(binary_frame, packets(number, kind, body)))
+
+
+def packets(number: int, kind: str, body: bytes) -> Iterator[bytes]:
+    """The packets of a message, each of which a binary frame carries."""
     head = number.to_bytes(_ID_BYTES, "big")
     slices = [body[at : at + SLICE_BYTES] for at in range(0, len(body), SLICE_BYTES)]
-    first = head + bytes(_INDEX_BYTES) + len(slices).to_bytes(_INDEX_BYTES, "big") + kind.encode()
-    frames = [binary_frame(first)]
+    yield head + bytes(_INDEX_BYTES) + len(slices).to_bytes(_INDEX_BYTES, "big") + kind.encode()
     for index, each in enumerate(slices, 1):
-        frames.append(binary_frame(head + index.to_bytes(_INDEX_BYTES, "big") + each))
-    return b"".join(frames)
+        yield head + index.to_bytes(_INDEX_BYTES, "big") + each
 
 
 def pack(header: Mapping[str, Any], payload: bytes = b"") -> bytes:

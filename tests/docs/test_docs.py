@@ -62,6 +62,7 @@ CLIENTS = page("docs/clients.md")
 HTTP = page("docs/http.md")
 DOCUMENTS = page("docs/documents.md")
 ROOMS = page("docs/rooms-and-keys.md")
+ROOM = page("docs/command-line.md")
 
 
 def runnable() -> dict[str, list[Step]]:
@@ -163,7 +164,7 @@ def test_every_command_is_documented() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_documented_on_the_page_of_its_command(name: str) -> None:
-    pages = {"token": TOKENS, "doc": DOCUMENTS, "rooms": ROOMS, "keys": ROOMS}
+    pages = {"token": TOKENS, "doc": DOCUMENTS, "rooms": ROOMS, "keys": ROOMS, "room": ROOM}
     documented = codes(pages.get(name.split()[1], OPERATIONS))
 
     options = [option for param in COMMANDS[name].params for option in param.opts]

@@ -1,0 +1,53 @@
+"""``syncroom room`` in a room, called as people and scripts call it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from syncroom.client.room import RoomClient
+from tests.cli.command import Command
+
+if TYPE_CHECKING:
+    from tests.support.server import Server
+
+
+class RoomCommand(Command):
+    """``syncroom room`` as the holder of a token."""
+
+    def __init__(self, server: Server, room: str, **claims: Any) -> None:
+        token = server.token(room=room, **claims)
+        self.where = {
+            "SYNCROOM_URL": server.url,
+            "SYNCROOM_ROOM": room,
+            "SYNCROOM_TOKEN": token,
+        }
+        super().__init__("room", **self.where)
+
+    def fails(self, code: int, *arguments: str) -> str:
+        """What is said where a command ends with a code."""
+        done = self.run(*arguments)
+        assert done.returncode == code, (done.stdout, done.stderr)
+        return done.stderr
+
+    async def later(self, *arguments: str) -> str:
+        """What is printed, while the test does something else."""
+        return await asyncio.to_thread(self.out, *arguments)
+
+    def begin(self, *arguments: str, **how: Any) -> subprocess.Popen[bytes]:
+        """A process of its own, with pipes where nothing else is said."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("SYNCROOM_")}
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        return subprocess.Popen(
+            [sys.executable, "-m", "syncroom", "room", *arguments],
+            env=kept | self.where,
+            **(pipes | how),
+        )
+
+
+def member(server: Server, room: str, name: str = "ben") -> RoomClient:
+    """Somebody else in the room."""
+    return RoomClient(server.url, room, server.token(room=room, name=name))

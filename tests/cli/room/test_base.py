@@ -1,0 +1,128 @@
+"""What holds for all commands of ``syncroom room``: who may ask, and how they end."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from syncroom.auth.keys import encode_api_key
+from syncroom.store.keys import KeyFile
+from tests.cli.command import Command
+from tests.cli.room.support import RoomCommand
+from tests.docs.test_docs import COMMANDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import ServerFactory
+    from tests.support.server import Server
+
+VERBS = {
+    "storage": [
+        ("ls",),
+        ("exists", "a"),
+        ("stat", "a"),
+        ("get", "a"),
+        ("put", __file__, "a"),
+        ("cp", __file__, "room://a"),
+        ("rm", "a"),
+        ("mv", "a", "b"),
+        ("url", "a"),
+    ],
+    "queue": [
+        ("list",),
+        ("send", "--queue", "q", "--json", "{}"),
+        *((verb, "--queue", "q") for verb in ("receive", "size", "drain", "close")),
+    ],
+    "messaging": [
+        ("list",),
+        ("send", "--to-participant-id", "x", "--type", "t", "--data", "{}"),
+        ("broadcast", "--data", "{}"),
+        ("listen",),
+    ],
+    "agent": [("list-toolkits",), ("invoke-tool", "--toolkit", "desk", "--tool", "ask")],
+    "sync": [("create", "a"), ("get", "a"), ("inspect", "a")],
+}
+ALL = [(group, *verb) for group, verbs in VERBS.items() for verb in verbs]
+
+
+def test_every_command_is_among_them() -> None:
+    names = {name for name in COMMANDS if name.startswith("syncroom room ")}
+
+    assert names == {f"syncroom room {group} {verb}" for group, verb, *_ in ALL}
+    assert all(COMMANDS[name].epilog.startswith(f"Example: {name}") for name in names)
+
+
+@pytest.mark.parametrize("arguments", ALL, ids=lambda each: " ".join(each[:2]))
+def test_a_token_without_grants_is_denied(
+    shared_server: Server, room: str, arguments: tuple[str, ...]
+) -> None:
+    stranger = RoomCommand(shared_server, room, scope={})
+
+    assert "you do not have permission" in stranger.fails(4, *arguments)
+
+
+def test_a_token_that_is_none_or_for_another_room_is_denied(
+    shared_server: Server, room: str
+) -> None:
+    command = RoomCommand(shared_server, "elsewhere")
+
+    assert "does not grant" in command.fails(4, "queue", "list", "--room", room)
+    assert "JWT" in command.fails(4, "queue", "list", "--token", "x")
+
+
+def test_what_says_where_and_who_has_to_be_said() -> None:
+    nobody = Command("room", SYNCROOM_ROOM="demo")
+
+    assert "--token" in nobody.error("queue", "list")
+    assert "API key" in nobody.error("queue", "list", "--key", "x")
+    assert "--room" in Command("room").error("queue", "list")
+    assert "'ftp://a'" in nobody.error("queue", "list", "--token", "x", "--url", "ftp://a")
+    assert "no URL" in nobody.error("queue", "list", "--token", "x", "--url", "http://")
+
+
+def test_an_api_key_is_enough(start_server: ServerFactory, tmp_path: Path) -> None:
+    key = encode_api_key(KeyFile(tmp_path / "data-0").add("backend"))
+    where = {"SYNCROOM_URL": start_server().url, "SYNCROOM_API_KEY": key}
+    command = Command("room", "--room", "demo", **where)
+
+    command.out("queue", "send", "--queue", "q", "--json", "{}")
+
+    assert command.json("queue", "list") == [{"name": "q", "size": 1}]
+
+
+def test_a_server_that_is_not_there_or_goes_away_is_told(server: Server) -> None:
+    command = RoomCommand(server, "demo")
+    waiting = command.begin("queue", "receive", "--queue", "q", "--wait")
+    while command.run("queue", "size", "--queue", "q").returncode:
+        assert waiting.poll() is None
+    server.kill()
+
+    _, told = waiting.communicate()
+
+    assert b"the connection to the room was lost" in told
+    assert waiting.returncode == 5
+    assert "can't be reached" in command.fails(5, "queue", "list")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("messaging", "listen"), ("storage", "put", "-", "half")], ids=" ".join
+)
+def test_an_interrupt_ends_a_command_at_once_and_changes_nothing(
+    command: RoomCommand, arguments: tuple[str, ...]
+) -> None:
+    running = command.begin(*arguments)
+    assert running.stdout is not None and running.stdin is not None
+    if arguments[0] == "messaging":
+        assert b"messaging.enabled" in running.stdout.readline()
+    else:
+        running.stdin.write(bytes(4 << 20))  # more than a pipe holds: it is being read
+        running.stdin.flush()
+
+    running.send_signal(signal.SIGINT)
+
+    assert running.wait(30) == 130
+    assert running.communicate()[1] == b""
+    assert command.json("storage", "ls") == []
