@@ -41,11 +41,12 @@ class RoomCommand(Command):
         """A process of its own, with pipes where nothing else is said."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("SYNCROOM_")}
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        return subprocess.Popen(
+        process: subprocess.Popen[bytes] = subprocess.Popen(
             [sys.executable, "-m", "syncroom", "room", *arguments],
             env=kept | self.where,
             **(pipes | how),
         )
+        return process
 
 
 def member(server: Server, room: str, name: str = "ben") -> RoomClient:
