@@ -6,7 +6,8 @@ import asyncio
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from subprocess import PIPE
+from typing import IO, TYPE_CHECKING, Any
 
 from syncroom.client.room import RoomClient
 from tests.cli.command import Command
@@ -37,16 +38,18 @@ class RoomCommand(Command):
         """What is printed, while the test does something else."""
         return await asyncio.to_thread(self.out, *arguments)
 
-    def begin(self, *arguments: str, **how: Any) -> subprocess.Popen[bytes]:
+    def begin(
+        self, *arguments: str, stdin: int | IO[bytes] = PIPE, stderr: int = PIPE
+    ) -> subprocess.Popen[bytes]:
         """A process of its own, with pipes where nothing else is said."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("SYNCROOM_")}
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        process: subprocess.Popen[bytes] = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "syncroom", "room", *arguments],
             env=kept | self.where,
-            **(pipes | how),
+            stdin=stdin,
+            stdout=PIPE,
+            stderr=stderr,
         )
-        return process
 
 
 def member(server: Server, room: str, name: str = "ben") -> RoomClient:
