@@ -15,11 +15,17 @@ if TYPE_CHECKING:
 def agent_token(
     keyring: Keyring, room: str, caller: Caller, name: str, wanted: ApiScope | None = None
 ) -> str:
-    """A token for an agent of a name, with what is wanted for it or else the usual."""
+    """A token for an agent of a name, with what is wanted for it or else the usual.
+
+    Secrets belong to names: under a name that is not the caller's own, the agent may use none.
+    """
+    scope = _within(wanted or ApiScope.agent_default(), caller.participant.scope)
+    if name != caller.participant.name:
+        scope = scope.model_copy(update={"secrets": None})
     token = ParticipantToken(name=name)
     token.add_room_grant(room)
     token.add_role_grant("agent")
-    token.add_api_grant(_within(wanted or ApiScope.agent_default(), caller.participant.scope))
+    token.add_api_grant(scope)
     if caller.participant.expires_at is not None:
         token.extra_payload["exp"] = caller.participant.expires_at - LEEWAY_S
     return token.to_jwt(token=keyring.secret_for(None))

@@ -80,7 +80,7 @@ async def agent() -> AsyncIterator[Agent]:
 async def _call(
     url: str, *, secret: str | None = None, caller: FakeCaller | None = None, **request: Any
 ) -> None:
-    asked = CallAgent(name="helper", url=url, **request)
+    asked = CallAgent(**{"name": "helper", "url": url, **request})
     await Webhooks(Keyring(SECRET), None if secret is None else SecretStr(secret)).call(
         "demo", caller or FakeCaller("ann"), asked
     )
@@ -95,7 +95,9 @@ async def test_an_agent_gets_a_token_for_the_room_and_what_it_is_to_do(agent: Ag
     assert agent.token.name == "helper"
     assert agent.token.role == "agent"
     assert agent.token.rooms == ["demo"]
-    assert agent.token.get_api_grant() == ApiScope.agent_default()
+    assert agent.token.get_api_grant() == ApiScope.agent_default().model_copy(
+        update={"secrets": None}
+    )
     assert agent.headers[0]["content-type"] == "application/json"
     assert "meshagent-signature" not in agent.headers[0]
 
@@ -120,6 +122,17 @@ async def test_an_agent_is_granted_no_more_than_its_caller_has(agent: Agent) -> 
 
     granted = ApiScope(messaging=MessagingGrant(broadcast=False), queues=QueuesGrant(send=["jobs"]))
     assert agent.token.get_api_grant() == granted
+
+
+@pytest.mark.parametrize(("name", "has_secrets"), [("ann", True), ("bob", False)])
+async def test_no_agent_gets_at_secrets_by_a_name_that_is_not_its_callers(
+    agent: Agent, name: str, has_secrets: bool
+) -> None:
+    await _call(agent.url, caller=FakeCaller("ann"), name=name)
+
+    granted = agent.token.get_api_grant()
+    assert granted is not None
+    assert (granted.secrets is not None) == has_secrets
 
 
 async def test_the_token_of_an_agent_ends_with_that_of_its_caller(agent: Agent) -> None:

@@ -8,7 +8,14 @@ import pytest
 
 from syncroom.auth.keys import Keyring
 from syncroom.auth.participant import Participant, admit, participant_of
-from syncroom.auth.scopes import ApiScope, DeveloperGrant, MessagingGrant, SyncGrant, SyncPathGrant
+from syncroom.auth.scopes import (
+    ApiScope,
+    DeveloperGrant,
+    MessagingGrant,
+    ServicesGrant,
+    SyncGrant,
+    SyncPathGrant,
+)
 from syncroom.auth.token import LEEWAY_S, ParticipantToken
 from syncroom.errors import Denied, Unauthenticated
 from tests.auth.forge import SECRET, forge
@@ -139,6 +146,8 @@ def test_id_differs_where_project_name_or_role_does(
         (ApiScope(messaging=MessagingGrant()), ".room/participants", "r"),
         (ApiScope(messaging=MessagingGrant(list=False)), ".room/participants", ""),
         (ApiScope.full(), ".room/participants", "r"),
+        (ApiScope(services=ServicesGrant()), ".room/services", "r"),
+        (ApiScope(services=ServicesGrant(list=False)), ".room/services", ""),
         (ApiScope(developer=DeveloperGrant()), ".room/logs", "r"),
         (ApiScope(developer=DeveloperGrant(logs=False)), ".room/logs", ""),
         (ApiScope.full(), ".ROOM/participants", ""),
