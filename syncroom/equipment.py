@@ -23,11 +23,11 @@ from syncroom.apis.shelf import Shelf
 from syncroom.apis.storage import Storage
 from syncroom.apis.sync import Sync
 from syncroom.apis.vault import Vault
-from syncroom.errors import LimitExceeded, SyncroomError
+from syncroom.errors import LimitExceeded, NotFound, SyncroomError
 from syncroom.logs import about
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from syncroom.apis.base import Caller
     from syncroom.apis.oauth import TokenEndpoints
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from syncroom.engine import Engine
     from syncroom.limits import Limits
     from syncroom.room import Room
-    from syncroom.store.base import Store
+    from syncroom.store.base import Item, Store
     from syncroom.store.blobs import Blobs
     from syncroom.store.seal import Seal
     from syncroom.webhooks import Webhooks
@@ -93,6 +93,7 @@ class Equipment:
         self._sign_url = sign_url
         self._files: WeakValueDictionary[str, Files] = WeakValueDictionary()
         """The catalogues in use: two of one room would sweep each other's uploads away."""
+        self._lives: WeakValueDictionary[str, _Life] = WeakValueDictionary()
         self._documents = documents
         self._webhooks = webhooks
         self._seal = seal
@@ -130,9 +131,15 @@ class Equipment:
                 raise LimitExceeded(f"{path!r} has {file.size} bytes, too many for a schema")
             return await source.read()
 
+    def end(self, room: str) -> None:
+        """Keep nothing more for a room that is deleted now, whatever is still on its way."""
+        life = self._lives.pop(room, None)
+        if life is not None:
+            life.is_over = True
+        self._files.pop(room, None)
+
     async def forget(self, room: str) -> None:
         """Take the files and containers of a deleted room away; raises `Unavailable`."""
-        self._files.pop(room, None)
         await self._blobs.delete_room(room)
         try:
             await end_containers(self._engine, self._server, room)
@@ -155,8 +162,15 @@ class Equipment:
 
     def _kept(self, room: str, api: str) -> tuple[Load, Keep]:
         """How an API reads and writes what it keeps."""
-        read, change = self._store.items, self._store.change_items
-        return partial(read, room, api), partial(change, room, api)
+        life = self._lives.get(room) or _Life()
+        self._lives[room] = life
+
+        async def keep(put: Sequence[Item], drop: Sequence[tuple[str, int]]) -> None:
+            if life.is_over:
+                raise NotFound(f"the room {room!r} was deleted")
+            await self._store.change_items(room, api, put, drop)
+
+        return partial(self._store.items, room, api), keep
 
     def _catalogue(self, room: str) -> Files:
         """The files of a room."""
@@ -167,6 +181,12 @@ class Equipment:
             files = Files(room, self._blobs, *kept, documents, self._limits)
             self._files[room] = files
         return files
+
+
+class _Life:
+    """A room until it is deleted. One of the same name that is made then is another."""
+
+    is_over = False
 
 
 class _Documents:

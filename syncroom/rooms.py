@@ -59,6 +59,8 @@ class Rooms:
         """Called with the name of a room that everybody has to leave, and why."""
         self.equip: Equip = talk_only
         """Makes the APIs of a room; to be set before there is one."""
+        self.on_ending: Callable[[str], None] | None = None
+        """Called with the name of a room that is deleted now: nothing is to be kept for it."""
         self.on_deletion: Callable[[str], Awaitable[None]] | None = None
         """Called with the name of a room whose documents are gone."""
         self._rooms: dict[str, Room] = {}
@@ -151,6 +153,8 @@ class Rooms:
         try:
             self._dismiss(name, NotFound(f"the room {name!r} was deleted"))
             room = self._rooms.pop(name, None)
+            if self.on_ending is not None:
+                self.on_ending(name)
             if room is not None:
                 await room.end()
             await self.catalogue.delete(name)

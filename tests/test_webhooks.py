@@ -14,7 +14,7 @@ import pytest_asyncio
 import uvicorn
 from pydantic import SecretStr
 from starlette.applications import Starlette
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from syncroom.apis.agents import CallAgent
@@ -41,12 +41,16 @@ class Agent:
 
     url: str = ""
     status: int = 200
+    is_endless: bool = False
+    """Whether its answers have no end."""
     bodies: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
     async def answer(self, request: Request) -> Response:
         self.bodies.append(await request.body())
         self.headers.append(dict(request.headers))
+        if self.is_endless:
+            return StreamingResponse(_endless(), self.status)
         return Response(status_code=self.status)
 
     @property
@@ -61,6 +65,11 @@ class Agent:
     def token(self) -> ParticipantToken:
         keyring = Keyring(SECRET)
         return ParticipantToken.from_jwt(self.data["token"], keyring=keyring, now=time.time())
+
+
+async def _endless() -> AsyncIterator[bytes]:
+    while True:
+        yield bytes(1 << 16)
 
 
 @pytest_asyncio.fixture
@@ -153,12 +162,23 @@ async def test_an_agent_that_does_not_agree_is_told_of(agent: Agent, status: int
         await _call(agent.url)
 
 
+async def test_nobody_waits_for_what_else_an_agent_says(agent: Agent) -> None:
+    agent.is_endless = True
+
+    await _call(agent.url)
+
+    assert len(agent.bodies) == 1
+
+
 async def test_an_agent_that_is_not_there_is_told_of() -> None:
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1 can't be reached"):
         await _call("http://127.0.0.1:1/call")
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://localhost/x", "nothing", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    ["file:///etc/passwd", "ftp://localhost/x", "nothing", "http://", "http://[", "http://a:b"],
+)
 async def test_a_url_that_is_not_http_is_refused(url: str) -> None:
     with pytest.raises(Malformed, match="no HTTP URL"):
         await _call(url)

@@ -88,7 +88,7 @@ class ListToolkits(Request):
 
     participant_id: str | None = None
     participant_name: str | None = None
-    timeout: float | None = None
+    timeout: float | None = Field(default=None, allow_inf_nan=False)
     """Seconds to wait until that participant has a toolkit."""
 
 

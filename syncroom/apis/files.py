@@ -111,7 +111,6 @@ class Files:
         self._bytes = 0
         self._changing = asyncio.Lock()
         self.map = LiveMap(".room/files", self._shown, self._begin)
-        self._is_ended = False
 
     async def find(self, path: str) -> File | None:
         """The file at a path; raises `Damaged`, `Unavailable`, as all that follow."""
@@ -221,7 +220,8 @@ class Files:
     ) -> None:
         """Let a path be the file with the bytes of a blob; the one before it goes.
 
-        Raises `Conflict`, `LimitExceeded`; then the blob goes.
+        Raises `Conflict`, `LimitExceeded`, and `NotFound` where the room was deleted; then the
+        blob goes.
         """
         guessed = mimetypes.guess_type(path)[0] or "application/octet-stream"
         title, now = name or _name(path), _now_ms()
@@ -250,21 +250,17 @@ class Files:
             raise Conflict(f"{source!r} can't be moved into itself")
         return await self._alone(self._move(source, target, overwrite))
 
-    def end(self) -> None:
-        """Change nothing any more: the room is deleted."""
-        self._is_ended = True
-
     async def _put(self, path: str, file: File, overwrite: bool) -> None:
         try:
             await self.check_free(path, overwrite=overwrite)
             self.check_room(file.size, path)
-        except (Conflict, LimitExceeded):
+            before = self._files.get(path)
+            if before is not None:
+                file = replace(file, created_ms=before.created_ms)
+            await self._change({path: file}, ())
+        except (Conflict, LimitExceeded, NotFound):
             await self._forget([file])
             raise
-        before = self._files.get(path)
-        if before is not None:
-            file = replace(file, created_ms=before.created_ms)
-        await self._change({path: file}, ())
         await self._forget([before])
 
     async def _delete(self, path: str, recursive: bool) -> Paths:
@@ -307,8 +303,6 @@ class Files:
                 return await change
 
     async def _change(self, put: dict[str, File], drop: Iterable[str]) -> None:
-        if self._is_ended:
-            raise NotFound(f"the room {self.room!r} was deleted")
         items = [Item(path, 0, json.dumps(asdict(file)).encode()) for path, file in put.items()]
         gone = [path for path in drop if path not in put]
         await self._keep(items, [(path, 0) for path in gone])

@@ -76,6 +76,7 @@ class Service:
         equipment = Equipment(store, blobs, self.contents, signer.download, *parts)
         self.rooms.equip = equipment.registry
         self.contents.schemas.readers.insert(0, equipment.read_file)
+        self.rooms.on_ending = equipment.end
         self.rooms.on_deletion = equipment.forget
         self.gate = Gate(self.rooms, Admission(keyring, limits, hooks), proxies, public_url)
         self._llm = LlmProxy(self.rooms, keyring, backends)

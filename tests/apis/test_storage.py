@@ -18,7 +18,7 @@ from syncroom.auth.data_grants import MemoryGrant
 from syncroom.auth.scopes import ApiScope
 from syncroom.auth.storage_grant import StorageGrant, StoragePathGrant
 from syncroom.auth.sync_grant import SyncGrant
-from syncroom.errors import Conflict, LimitExceeded
+from syncroom.errors import Conflict, LimitExceeded, NotFound
 from syncroom.limits import Limits
 from syncroom.protocol.meshagent import CLOSE, OPEN, binary_content
 from syncroom.store.base import DocumentInfo
@@ -27,10 +27,11 @@ from syncroom.store.memory import MemoryStore
 from tests.apis.fakes import Asked, FakeCaller, ask, reserved, shown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from syncroom.apis.base import Caller
+    from syncroom.store.base import Item
 
 
 class Scene:
@@ -45,6 +46,7 @@ class Scene:
         self.members: dict[str, Caller] = {self.ann.id: self.ann, self.bob.id: self.bob}
         self.documents = {"plans/week.md": b'{"text": "soon"}'}
         self.ended: list[str] = []
+        self.is_deleted = False
 
     async def open(self) -> None:
         await self.store.open()
@@ -54,11 +56,16 @@ class Scene:
         """As after a restart."""
         kept = (
             partial(self.store.items, "demo", "storage"),
-            partial(self.store.change_items, "demo", "storage"),
+            self._keep,
         )
         files = Files("demo", Blobs(self.folder), *kept, self._documents, self.limits)
         shelf = Shelf(files, self, self.members)
         self.storage = Storage(shelf, lambda caller, path, attachment: f"{path} {attachment}")
+
+    async def _keep(self, put: Sequence[Item], drop: Sequence[tuple[str, int]]) -> None:
+        if self.is_deleted:
+            raise NotFound("the room was deleted")
+        await self.store.change_items("demo", "storage", put, drop)
 
     async def _documents(self) -> list[DocumentInfo]:
         return [DocumentInfo(path, "0" * 32, 1, 2, 3) for path in self.documents]
@@ -396,9 +403,10 @@ async def test_a_type_that_no_header_can_hold_is_refused(scene: Scene) -> None:
 
 
 async def test_nothing_is_put_into_a_room_that_was_deleted(scene: Scene) -> None:
-    scene.storage.shelf.files.end()
+    scene.is_deleted = True
 
     assert await scene.upload("a", b"x") == 3001
+    assert scene.on_disk() == 0
 
 
 async def test_what_a_killed_server_left_is_swept_away(scene: Scene) -> None:
