@@ -8,6 +8,7 @@ character there, so it is given such a document in the form that compaction give
 from __future__ import annotations
 
 import re
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from pycrdt import Doc
@@ -38,7 +39,8 @@ class Opened:
     def __init__(self, data: bytes, depth_max: int) -> None:
         update = read_update(data, depth_max)
         self.kinds: Roots = find_roots(Structs(update))
-        self.doc: Doc[Any] = Doc()
+        # Older readers, that of the MeshAgent SDK among them, take 32 bits of an id for the whole.
+        self.doc: Doc[Any] = Doc(client_id=secrets.randbits(32))
         self._roots = {name: self._open(name, kind) for name, kind in self.kinds.items()}
         try:
             self.doc.apply_update(compact(update) if _find_astral(data) else data)

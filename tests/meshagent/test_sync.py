@@ -106,6 +106,18 @@ async def test_initial_content_is_written_once(pair: tuple[Sdk, Sdk], join: Join
     assert [each["content"] for each in opened] == [page(HEADING), page(HEADING)]
 
 
+async def test_what_the_server_wrote_is_not_doubled_by_who_opens_it(
+    pair: tuple[Sdk, Sdk], join: Join
+) -> None:
+    one, other = pair
+    ann, ben = await join(one, "ann"), await join(other, "ben")
+
+    await ann.open(PATH, PAGE, content=page(HEADING))
+    await ann.shut(PATH)
+
+    assert (await ben.open(PATH))["content"] == page(HEADING)
+
+
 async def test_a_document_that_is_not_there_is_not_opened_unless_made(sdk: Sdk, join: Join) -> None:
     ann = await join(sdk, "ann")
 
