@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from syncroom.errors import SyncroomError
 
 
+_ECHO_GROWTH = 2
+"""What clients send back is encoded anew: it may be so much larger than what they were sent."""
+
+
 class Seats(Protocol):
     """A room, as far as this API needs it."""
 
@@ -198,6 +202,8 @@ class _Reader:
         self._stream = stream
         self._document = document
         self._may_write = may_write
+        self._echo_bytes_max = 0
+        """Of what it may send back, because it was sent that."""
         self._is_refused = False
         """Whether it wrote something that could not be stored."""
         self._lag_vector: bytes | None = None
@@ -206,13 +212,29 @@ class _Reader:
     def greet(self, vector: bytes) -> None:
         """Send what a client lacks that holds what a state vector says."""
         self._document.read_vector(vector)
-        self._caller.write(self._document.answer(self.wire, vector))
+        answer = self._document.answer(self.wire, vector)
+        self._echo_bytes_max = _ECHO_GROWTH * len(answer)
+        self._caller.write(answer)
 
     def take(self, content: Content) -> None:
         """Take a change; raises `Malformed`, `LimitExceeded`, `Denied`."""
         data = _read_update(content)
         if not data:
             return
+        try:
+            self._take(data)
+        except LimitExceeded:
+            if not self._is_echo(data):
+                raise
+
+    def _is_echo(self, data: bytes) -> bool:
+        """Whether it sends back all that it was sent: that may have any number of parts, once."""
+        if len(data) > self._echo_bytes_max:
+            return False
+        self._echo_bytes_max = 0
+        return self._document.knows(data, parts_max=len(data))
+
+    def _take(self, data: bytes) -> None:
         if not self._may_write:
             if not self._document.knows(data):
                 raise denied("this document is read only for you")

@@ -249,9 +249,14 @@ class Document:
         """Why nothing can be stored at present; None when all is well."""
         return self._failure
 
-    def knows(self, data: bytes) -> bool:
-        """Whether an update changes nothing here; raises `Malformed`, `LimitExceeded`."""
-        update = self._read(data)
+    def knows(self, data: bytes, parts_max: int | None = None) -> bool:
+        """Whether an update changes nothing here; raises `Malformed`, `LimitExceeded`.
+
+        Args:
+            data: the update.
+            parts_max: its parts, where that is not what one update may have.
+        """
+        update = self._read(data, parts_max)
         return (
             self._state.gap(update) is None
             and self._state.new_part(update, self._limits.value_depth_max) is None
@@ -360,13 +365,13 @@ class Document:
             if self.parked:
                 self.heal()
 
-    def _read(self, data: bytes) -> Update:
+    def _read(self, data: bytes, parts_max: int | None = None) -> Update:
         if len(data) > self._limits.update_bytes_max:
             raise LimitExceeded(
                 f"an update has {len(data)} bytes, {self._limits.update_bytes_max} are allowed"
             )
         limits = self._limits
-        return read_update(data, limits.value_depth_max, limits.update_parts_max)
+        return read_update(data, limits.value_depth_max, parts_max or limits.update_parts_max)
 
     def heal(self) -> None:
         """Take what was parked, as far as what it builds on is here by now."""
