@@ -44,3 +44,6 @@ class Backends(BaseModel):
     services_file: Path | None = None
     """The YAML file with the services to run; without it ``services.yaml`` in the data folder, if
     that is there."""
+
+    tunnels: dict[str, tuple[int, ...]] = {}
+    """Services that tunnels may lead to: the ports of each on the server's loopback, by name."""

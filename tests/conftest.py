@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
@@ -41,11 +41,11 @@ def room() -> str:
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[ServerFactory]:
-    """Starts servers of a test's own; limits by name, as ``start_server(refusal_s=0.2)``."""
+    """Starts servers of a test's own, as ``start_server(refusal_s=0.2)``; also with backends."""
     servers: list[Server] = []
 
-    def start(**limits: float) -> Server:
-        server = Server(tmp_path / f"data-{len(servers)}", **limits)
+    def start(*, backends: Mapping[str, str] | None = None, **limits: float) -> Server:
+        server = Server(tmp_path / f"data-{len(servers)}", backends=backends, **limits)
         servers.append(server)
         server.start()
         return server

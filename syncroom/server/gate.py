@@ -9,7 +9,15 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from syncroom.errors import Denied, Disabled, NotFound, SyncroomError, Unauthenticated, Unavailable
+from syncroom.errors import (
+    Denied,
+    Disabled,
+    Malformed,
+    NotFound,
+    SyncroomError,
+    Unauthenticated,
+    Unavailable,
+)
 from syncroom.logs import about
 from syncroom.server.address import network_of
 from syncroom.server.offences import Offences
@@ -17,6 +25,7 @@ from syncroom.server.urls import room_url
 from syncroom.sessions import yjs
 from syncroom.sessions.connection import CLOSE_RESTART, close_code
 from syncroom.sessions.meshagent import MeshAgentSession
+from syncroom.sessions.tunnel import TunnelSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +37,9 @@ if TYPE_CHECKING:
     from syncroom.server.address import TrustedProxies
     from syncroom.server.arrival import Arrival
     from syncroom.server.seated import SeatedConnection
+    from syncroom.server.tunnels import Tunnels
     from syncroom.sessions.connection import Session
+    from syncroom.sessions.tunnel import Dial
 
     Seat = Callable[[SeatedConnection], None]
 
@@ -41,6 +52,7 @@ _STATUSES: dict[type[SyncroomError], int] = {
     Unauthenticated: 403,  # with 401, SDKs would dial again and again
     Denied: 403,
     NotFound: 404,
+    Malformed: 404,
     Disabled: 423,
 }
 
@@ -58,6 +70,7 @@ class Gate:
         admission: who may come in.
         proxies: those whose word on addresses counts.
         public_url: where clients reach the server; without it, where they sent their request.
+        tunnels: where they lead; None leads nowhere.
     """
 
     def __init__(
@@ -66,6 +79,7 @@ class Gate:
         admission: Admission,
         proxies: TrustedProxies,
         public_url: str | None = None,
+        tunnels: Tunnels | None = None,
     ) -> None:
         self.limits = rooms.limits
         self.metrics = rooms.metrics
@@ -80,6 +94,7 @@ class Gate:
         self._networks: dict[str, int] = {}
         self.rooms = rooms
         self.admission = admission
+        self._tunnels = tunnels
         self._loop = asyncio.get_running_loop()
         rooms.on_dismissal = self._dismiss_room
         self._is_empty = asyncio.Event()
@@ -93,6 +108,8 @@ class Gate:
         Raises what it is refused for before that: `NotFound` where there is no endpoint, and for
         participants that read HTTP statuses `Unauthenticated`, `Denied`, `Disabled`, `Unavailable`.
         """
+        if arrival.endpoint == "tunnel":
+            return self._offer_tunnel(arrival)
         visitor = arrival.visitor
         try:
             return self._offer(arrival, self.admission.by_token(visitor))
@@ -101,6 +118,8 @@ class Gate:
 
     async def ask(self, arrival: Arrival) -> Seat:
         """The same, where a hook is asked first; raises `HookFailed` too."""
+        if arrival.endpoint == "tunnel":
+            return self._offer_tunnel(arrival)
         try:
             who: Participant | SyncroomError = await self.admission.admit(arrival.visitor)
         except SyncroomError as error:
@@ -121,6 +140,25 @@ class Gate:
         self.rooms.check(visitor.room)
         url = room_url(self.public_url, arrival.host, arrival.is_secure, visitor.room)
         return partial(self._seat_member, visitor, who, url)
+
+    def _offer_tunnel(self, arrival: Arrival) -> Seat:
+        """A seat for who comes by token alone, and is in no room."""
+        if self._draining is not None:
+            raise Unavailable("the server restarts")
+        if self._tunnels is None:
+            raise NotFound("there are no tunnels here")
+        return partial(self._seat_tunnel, *self._tunnels.find(arrival.visitor))
+
+    def _seat_tunnel(
+        self, room: str, participant: Participant, dial: Dial, connection: SeatedConnection
+    ) -> None:
+        self._seat(connection)
+        try:
+            self._count(connection)
+        except SyncroomError as error:
+            connection.close(close_code(error), str(error))
+        else:
+            TunnelSession(connection, room, participant, dial)
 
     def _seat_editor(
         self, visitor: Visitor, who: Participant | SyncroomError, connection: SeatedConnection

@@ -22,6 +22,7 @@ from syncroom.server.http.files import UrlSigner
 from syncroom.server.http.llm import LlmProxy
 from syncroom.server.key_watch import KeyWatch
 from syncroom.server.loop_watch import LoopWatch
+from syncroom.server.tunnels import Tunnels
 from syncroom.service_file import load_services
 from syncroom.store.blobs import Blobs
 from syncroom.store.keys import KeyFile
@@ -78,7 +79,9 @@ class Service:
         self.contents.schemas.readers.insert(0, equipment.read_file)
         self.rooms.on_ending = equipment.end
         self.rooms.on_deletion = equipment.forget
-        self.gate = Gate(self.rooms, Admission(keyring, limits, hooks), proxies, public_url)
+        admission = Admission(keyring, limits, hooks)
+        tunnels = Tunnels(self.rooms, keyring, backends.tunnels)
+        self.gate = Gate(self.rooms, admission, proxies, public_url, tunnels)
         self._llm = LlmProxy(self.rooms, keyring, backends)
         self.app = create_app(self.gate, self.contents, self._llm)
         self._lines = RoomLines(self.rooms.note)

@@ -88,8 +88,8 @@ def _environment(caller: Caller, name: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    engine = Podman(tmp_path_factory.mktemp("podman"))
+def podman() -> Iterator[Podman]:
+    engine = Podman()
     yield engine
     engine.close()
 

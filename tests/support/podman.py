@@ -7,12 +7,10 @@ import shutil
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 from tests.support.driver import need
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 IMAGE = "localhost/busybox:test"
 _BUSYBOX = "/usr/bin/busybox"
@@ -39,13 +37,14 @@ os.execvp(sys.argv[2], sys.argv[2:])
 
 
 class Podman:
-    """Podman's service, on a folder of its own."""
+    """Podman's service, on a folder of its own that goes with it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         for program in ("podman", "runc", "conmon"):
             if shutil.which(program) is None:
                 need(f"{program} is not installed")
-        self._folder = folder
+        self._made = tempfile.TemporaryDirectory(prefix="podman-")
+        self._folder = folder = Path(self._made.name)  # short, as podman and sockets want it
         self._path = folder / "engine.sock"
         self.url = f"unix://{self._path}"
         (folder / "containers.conf").write_text(_SETTINGS)
@@ -72,6 +71,7 @@ class Podman:
         self._process.terminate()
         self._process.wait()
         self._run("rm", "--all", "--force", "--time", "0")
+        self._made.cleanup()
 
     def _import_image(self) -> None:
         if not os.path.exists(_BUSYBOX):

@@ -11,9 +11,12 @@ import sys
 import threading
 import urllib.parse
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from tests.support import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SECRET = "the secret of a server under test, long enough for any HMAC: 0123456789"
 READY = re.compile(r"^syncroom listening on http://127\.0\.0\.1:(\d+)$")
@@ -40,12 +43,15 @@ class Process(Protocol):
 class Server:
     """``syncroom serve`` on a data folder; later starts are on the port of the first."""
 
-    def __init__(self, data_dir: Path, **limits: float) -> None:
+    def __init__(
+        self, data_dir: Path, *, backends: Mapping[str, str] | None = None, **limits: float
+    ) -> None:
         self.data_dir = data_dir
         self.port = 0
         self.process: Process | None = None
         # attackers come back here on purpose, and tests do not wait for them
         self._limits = {"refusal_growth": 1, **limits}
+        self._backends = backends or {}
         self._lines: list[str] = []
         self._ready = threading.Event()
         self._readers: list[threading.Thread] = []
@@ -81,7 +87,8 @@ class Server:
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.upper().startswith("SYNCROOM_")}
         limits = {f"SYNCROOM_LIMITS__{k.upper()}": str(v) for k, v in self._limits.items()}
-        return kept | limits | {"SYNCROOM_SECRET": SECRET, "PYTHONUNBUFFERED": "1"}
+        backends = {f"SYNCROOM_BACKENDS__{k.upper()}": v for k, v in self._backends.items()}
+        return kept | limits | backends | {"SYNCROOM_SECRET": SECRET, "PYTHONUNBUFFERED": "1"}
 
     def _read(self, stream: IO[str]) -> None:
         with stream:
