@@ -10,12 +10,22 @@ from __future__ import annotations
 
 import typer
 
-from syncroom.cli.room import agent, messaging, queue, storage, sync
+from syncroom.cli.room import (
+    agent,
+    container,
+    developer,
+    messaging,
+    queue,
+    secret,
+    service,
+    storage,
+    sync,
+)
 
 app = typer.Typer(
     name="room",
-    help="Inside a room of a running server: files, queues, messages, toolkits and documents.",
+    help="Inside a room of a running server: its files, queues, messages and whatever else it has.",
     no_args_is_help=True,
 )
-for each in (storage, queue, messaging, agent, sync):
+for each in (storage, queue, messaging, agent, sync, developer, service, secret, container):
     app.add_typer(each.app)

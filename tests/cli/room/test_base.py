@@ -44,6 +44,15 @@ VERBS: dict[str, list[tuple[str, ...]]] = {
     ],
     "agent": [("list-toolkits",), ("invoke-tool", "--toolkit", "desk", "--tool", "ask")],
     "sync": [("create", "a"), ("get", "a"), ("inspect", "a")],
+    "developer": [("log", "--type", "t", "--data", "{}"), ("watch",)],
+    "service": [("list",), ("describe", "--id", "s"), ("restart", "--id", "s")],
+    "secret": [("list",), ("set", "s", "--file", __file__), ("get", "s"), ("delete", "s")],
+    "container": [
+        ("list",),
+        ("run", "--image", "x"),
+        ("exec", "--container-id", "c", "--command", "x"),
+        *((verb, "--id", "c") for verb in ("log", "stop", "delete")),
+    ],
 }
 ALL = [(group, *verb) for group, verbs in VERBS.items() for verb in verbs]
 
