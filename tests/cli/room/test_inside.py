@@ -108,11 +108,10 @@ class Engined(Server):
 
 
 @pytest.fixture
-def contained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomCommand]:
+def contained(tmp_path: Path) -> Iterator[RoomCommand]:
     """The command in a room of such a server."""
-    folder = tmp_path_factory.mktemp("podman")  # it takes no long path
-    engine = Podman(folder)
-    server = Engined(folder / "data", engine.url)
+    engine = Podman()
+    server = Engined(tmp_path / "data", engine.url)
     server.start()
     yield RoomCommand(server, "demo", scope="full")
     server.close()
