@@ -101,8 +101,10 @@ class Room:
         self._connections = 0
         self._document_count: int | None = None
         """Documents on disk, and new ones; not known before somebody opens a new one."""
+        self._look: asyncio.TimerHandle | None = None
         self.apis = equip(self)
         self._maps = {each.path: each for each in (self.participants.map, *self.apis.maps)}
+        self._rest_later()
 
     def find(self, path: str) -> Document | None:
         """The document at a normalised path, if it takes no reading; raises `NotFound`."""
@@ -181,7 +183,7 @@ class Room:
         self.participants.exit(member)
         self._hooks.left(self.name, "", member.participant)
         self.apis.leave(member)
-        self._rest()
+        self._rest_later()
 
     def describe(self, member: Caller, attributes: dict[str, Any]) -> None:
         """Take what a participant that calls tools newly says of itself; its name stays."""
@@ -432,6 +434,13 @@ class Room:
     def _grown(self, path: str) -> None:
         if self.on_growth is not None:
             self.on_growth(self.name, path)
+
+    def _rest_later(self) -> None:
+        """Look after a while whether the room is in use: who asks over HTTP never comes in, and
+        what a participant has begun goes on for a moment when it has left."""
+        if self._look is not None:
+            self._look.cancel()
+        self._look = self._loop.call_later(self.limits.idle_document_s, self._rest)
 
     def _rest(self) -> None:
         """Let the room itself be forgotten when nothing of it is in use."""

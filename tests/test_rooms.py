@@ -167,3 +167,17 @@ async def test_a_document_that_grew_is_compacted_when_it_is_unloaded_and_a_small
     small = await store.load("demo", "small")
     assert small is not None
     assert small.base_seq == 0
+
+
+async def test_a_room_that_was_only_asked_about_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rooms, _ = await _rooms(idle_s=0.001)
+    forgotten = asyncio.Event()
+    forget = rooms._forget
+    monkeypatch.setattr(rooms, "_forget", lambda room: (forget(room), forgotten.set()))
+
+    rooms.room("demo")
+    await forgotten.wait()
+
+    assert rooms.count == 0
