@@ -104,7 +104,8 @@ class Limits(BaseModel):
     """A URL that can be downloaded from without a token works so long."""
 
     queue_bytes_max: PositiveInt = 64 << 20
-    """Messages of one queue that nobody has received; they are in memory while the room is."""
+    """Messages of one queue that nobody has received, each with 256 bytes more than it has: they
+    are in memory while the room is."""
 
     room_queues_max: PositiveInt = 1000
     """Queues of one room: a list of them is one answer."""

@@ -16,6 +16,7 @@ from tests.document.fakes import FakePeer, OpenDocuments
 from tests.protocol import craft
 
 if TYPE_CHECKING:
+    from syncroom.room import Room
     from syncroom.store.base import Generation
 
 HELLO = craft.update(craft.section(1, 0, craft.string("hello")))
@@ -175,7 +176,12 @@ async def test_a_room_that_was_only_asked_about_is_forgotten(
     rooms, _ = await _rooms(idle_s=0.001)
     forgotten = asyncio.Event()
     forget = rooms._forget
-    monkeypatch.setattr(rooms, "_forget", lambda room: (forget(room), forgotten.set()))
+
+    def forget_and_tell(room: Room) -> None:
+        forget(room)
+        forgotten.set()
+
+    monkeypatch.setattr(rooms, "_forget", forget_and_tell)
 
     rooms.room("demo")
     await forgotten.wait()

@@ -44,6 +44,9 @@ _log = logging.getLogger("syncroom.apis.queues")
 _MARK = 0
 """The number of the item that says that a queue is there; messages count from 1."""
 
+_MESSAGE_BYTES = 256
+"""What a message takes in memory beside its bytes: it counts also where it says nothing."""
+
 
 class Named(Request):
     """A queue."""
@@ -72,8 +75,18 @@ class _Queue:
         self.messages: deque[Message] = deque()
         self.waiting: deque[asyncio.Future[Message | None]] = deque()
         self.stored: dict[int, int] = {}
-        """The number and size of each message that is on disk, or on its way there or off it."""
+        """The number and cost of each message that is on disk, or on its way there or off it."""
+        self.stored_bytes = 0
         self.next_number = _MARK + 1
+
+    def hold(self, number: int, size: int) -> None:
+        """Count a message of so many bytes."""
+        self.stored[number] = size + _MESSAGE_BYTES
+        self.stored_bytes += self.stored[number]
+
+    def let_go(self, number: int) -> None:
+        """Count it no more."""
+        self.stored_bytes -= self.stored.pop(number, 0)
 
     def hand_out(self) -> None:
         """Give messages to those who wait, first come, first served."""
@@ -141,21 +154,8 @@ class Queues(Toolkit):
     async def send(self, caller: Caller, request: Send) -> None:
         """Put a message at the end; it is on disk when that is answered."""
         queue = await self._find(request.name, create=request.create)
-        value = json.dumps(request.message).encode()
-        self._check_room(queue, request.name, len(value))
-        number = queue.next_number
-        queue.next_number += 1
-        queue.stored[number] = len(value)
-        try:
-            await self._keep([Item(request.name, number, value)], ())
-        except BaseException:
-            queue.stored.pop(number, None)
-            raise
-        if self._queues.get(request.name) is not queue:
-            raise _unknown(request.name)
-        queue.messages.append((number, request.message))
-        queue.hand_out()
-        self._show(request.name)
+        # to its end, also if the sender leaves: what is on disk and what is known here are the same
+        await asyncio.shield(asyncio.ensure_future(self._put(queue, request)))
 
     @tool(Receive, _may_receive)
     async def receive(self, caller: Caller, request: Receive) -> Content:
@@ -174,7 +174,7 @@ class Queues(Toolkit):
         except SyncroomError:
             self._return(queue, request.name, message)
             raise
-        queue.stored.pop(number, None)
+        queue.let_go(number)
         self._show(request.name)
         if isinstance(value, str):
             return Content({"type": "text", "text": value})
@@ -184,11 +184,15 @@ class Queues(Toolkit):
     async def drain(self, caller: Caller, request: Named) -> None:
         """Throw away what nobody has received."""
         queue = await self._find(request.name, create=False)
-        dropped = [(request.name, number) for number, _ in queue.messages]
+        dropped = list(queue.messages)
         queue.messages.clear()
-        await self._keep((), dropped)
-        for _, number in dropped:
-            queue.stored.pop(number, None)
+        try:
+            await self._keep((), [(request.name, number) for number, _ in dropped])
+        except SyncroomError:
+            queue.messages.extendleft(reversed(dropped))
+            raise
+        for number, _ in dropped:
+            queue.let_go(number)
         self._show(request.name)
 
     @tool(Named, _may_use)
@@ -200,7 +204,30 @@ class Queues(Toolkit):
             if not receiver.done():
                 receiver.set_result(None)
         self.map.remove(request.name)
-        await self._keep((), [(request.name, number) for number in (_MARK, *queue.stored)])
+        try:
+            await self._keep((), [(request.name, number) for number in (_MARK, *queue.stored)])
+        except SyncroomError:  # it is on disk, and so it stays
+            self._queues.setdefault(request.name, queue)
+            self._show(request.name)
+            raise
+
+    async def _put(self, queue: _Queue, request: Send) -> None:
+        """Put a message at the end of a queue, once it is on disk."""
+        value = json.dumps(request.message).encode()
+        self._check_room(queue, request.name, len(value))
+        number = queue.next_number
+        queue.next_number += 1
+        queue.hold(number, len(value))
+        try:
+            await self._keep([Item(request.name, number, value)], ())
+        except BaseException:
+            queue.let_go(number)
+            raise
+        if self._queues.get(request.name) is not queue:
+            raise _unknown(request.name)
+        queue.messages.append((number, request.message))
+        queue.hand_out()
+        self._show(request.name)
 
     async def _next(self, queue: _Queue, request: Receive) -> Message | None:
         """The message that is the caller's; None where there is none for it."""
@@ -217,6 +244,8 @@ class Queues(Toolkit):
         except asyncio.CancelledError:
             message = receiver.result() if receiver.done() else None
             receiver.cancel()
+            if receiver in queue.waiting:
+                queue.waiting.remove(receiver)
             if message is not None:
                 self._return(queue, request.name, message)
             self._show(request.name)
@@ -224,6 +253,8 @@ class Queues(Toolkit):
 
     def _give_back(self, queue: _Queue, name: str, message: Message) -> None:
         """Put a message that is going from the disk back to the front, there as well."""
+        if self._queues.get(name) is not queue:
+            return  # it was closed, with its messages
         number, value = message
         item = Item(name, number, json.dumps(value).encode())
         task = asyncio.get_running_loop().create_task(self._keep_again(item))
@@ -256,7 +287,13 @@ class Queues(Toolkit):
             raise LimitExceeded(f"the room has {allowed} queues, as many as it may have")
         queue = self._queues[name] = _Queue()
         self._show(name)
-        await self._keep([Item(name, _MARK, b"")], ())
+        try:
+            await self._keep([Item(name, _MARK, b"")], ())
+        except SyncroomError:
+            if self._queues.get(name) is queue and not queue.stored:
+                del self._queues[name]
+                self.map.remove(name)
+            raise
         return queue
 
     async def _loaded(self) -> None:
@@ -279,13 +316,13 @@ class Queues(Toolkit):
             queue = self._queues.setdefault(name, _Queue())
             if number != _MARK:
                 queue.messages.append((number, json.loads(value)))
-                queue.stored[number] = len(value)
+                queue.hold(number, len(value))
                 queue.next_number = number + 1
         for name in self._queues:
             self._show(name)
 
     def _check_room(self, queue: _Queue, name: str, size: int) -> None:
-        held, allowed = sum(queue.stored.values()) + size, self._limits.queue_bytes_max
+        held, allowed = queue.stored_bytes + size + _MESSAGE_BYTES, self._limits.queue_bytes_max
         if held > allowed:
             raise LimitExceeded(
                 f"the queue {name!r} would hold {held} bytes, {allowed} are allowed; receive first"

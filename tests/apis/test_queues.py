@@ -248,7 +248,7 @@ async def test_a_message_that_is_none_is_refused(
 
 
 async def test_a_queue_has_bounds() -> None:
-    scene = Scene(queue_bytes_max=30, room_queues_max=1)
+    scene = Scene(queue_bytes_max=300, room_queues_max=1)
     await scene.open()
     message = {"text": "x" * 15}
 
@@ -308,3 +308,48 @@ async def test_who_watches_sees_how_many_messages_wait(scene: Scene) -> None:
     await scene.ask("close", name="jobs")
 
     assert shown(document, "queues") == {}
+
+
+async def test_who_leaves_while_its_message_is_stored_leaves_it_whole(scene: Scene) -> None:
+    await scene.ask("open", name="jobs")
+    scene.may_keep.clear()
+    sending = ask(scene.queues, "send", scene.ann, {"name": "jobs", "message": "do it"})
+    await asyncio.sleep(0)
+
+    sending.call.abandon()
+    scene.may_keep.set()
+    await asyncio.wait([it for it in asyncio.all_tasks() if it is not asyncio.current_task()])
+
+    assert await scene.sizes() == {"jobs": 1}
+    scene.again()
+    assert await scene.sizes() == {"jobs": 1}
+
+
+async def test_what_the_disk_refuses_changes_nothing(scene: Scene) -> None:
+    await scene.ask("send", name="jobs", message="do it")
+    scene.failure = "the disk is full"
+
+    for verb, name in (("drain", "jobs"), ("close", "jobs"), ("open", "other")):
+        assert await scene.ask(verb, name=name) == 1008
+
+    assert await scene.sizes() == {"jobs": 1}
+
+
+async def test_who_waited_and_left_is_forgotten(scene: Scene) -> None:
+    await scene.ask("open", name="jobs")
+    for _ in range(3):
+        waiting = scene.receive(scene.bob)
+        await asyncio.sleep(0)
+        waiting.call.abandon()
+        await asyncio.wait([it for it in asyncio.all_tasks() if it is not asyncio.current_task()])
+
+    assert not scene.queues._queues["jobs"].waiting
+
+
+async def test_messages_that_say_nothing_count_as_well() -> None:
+    scene = Scene(queue_bytes_max=1000)
+    await scene.open()
+
+    answers = [await scene.ask("send", name="jobs", message="") for _ in range(4)]
+
+    assert answers == [None, None, None, 1002]
