@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -20,6 +21,7 @@ from syncroom.auth.paths import normalise
 from syncroom.document.document import Outcome
 from syncroom.document.log import EMPTY_UPDATE, EMPTY_VECTOR
 from syncroom.errors import LimitExceeded, Malformed, Unavailable
+from syncroom.logs import about
 from syncroom.protocol.meshagent import RESPONSE_CHUNK, Content, encode, json_content, pack
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from syncroom.document.peer import Peer, Wire
     from syncroom.errors import SyncroomError
 
+
+_log = logging.getLogger("syncroom.apis.sync")
 
 _ECHO_GROWTH = 2
 """What clients send back is encoded anew: it may be so much larger than what they were sent."""
@@ -211,7 +215,11 @@ class _Reader:
 
     def greet(self, vector: bytes) -> None:
         """Send what a client lacks that holds what a state vector says."""
-        self._document.read_vector(vector)
+        if self._document.lacks(self._document.read_vector(vector)):
+            # it can't be asked for that; what it adds waits until the rest comes
+            self._document.count_gap()
+            where = about(path=self._document.path, participant=self.participant.id)
+            _log.info("a client is ahead of the document", extra=where)
         answer = self._document.answer(self.wire, vector)
         self._echo_bytes_max = _ECHO_GROWTH * len(answer)
         self._caller.write(answer)

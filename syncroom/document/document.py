@@ -265,6 +265,10 @@ class Document:
     def park(self, peer: Peer, data: bytes) -> None:
         """Keep an update until what it builds on comes, from whomever; raises `LimitExceeded`."""
         self.parked.add(peer, data, self._state.missing(self._read(data)))
+        self.count_gap()
+
+    def count_gap(self) -> None:
+        """Count that somebody builds on what is missing here."""
         self._metrics.gaps += 1
 
     def set_failure(self, reason: str | None) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+
+import httpx
 
 from tests.document.schemas import TODO
 from tests.faults.test_full_disk import full_disk
@@ -92,22 +96,34 @@ async def test_a_full_disk_is_told_and_who_lost_an_edit_comes_back_with_it(
 
 
 async def test_a_client_that_is_ahead_is_counted_and_heals_when_the_rest_comes(
-    shared_server: Server, room: str
+    server: Server,
 ) -> None:
-    url = f"{shared_server.ws_url}/rooms/{room}?token={shared_server.token(room=room)}"
+    url = f"{server.ws_url}/rooms/demo?token={server.token()}"
     one, two = craft.string("a"), craft.behind(craft.STRING, b"\x01b", (5, 0))
     start, rest = craft.update(craft.section(5, 0, one)), craft.update(craft.section(5, 1, two))
     async with await Member.join(url) as ann, await Member.join(url) as ben:
         for member, call in ((ann, "ann"), (ben, "ben")):
             await member.open("a.page", call, schema=TODO)
 
+        vector = base64.b64encode(b"\x01\x05\x02").decode()
+        await ann.open("a.page", "ahead", vector=vector)
         await ann.edit("ann", rest)
         await ann.round_trip()
+        assert "a client is ahead of the document" in server.logs()
+        assert await _gaps(server) == 2
         assert len(ben.updates("ben")) == 1
         await ann.edit("ann", start)
 
         await ben.until(lambda: start in ben.updates("ben"), "the start")
         await ben.until(lambda: len(ben.updates("ben")) >= 2, "the rest")
+
+
+async def _gaps(server: Server) -> int:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        metrics = (await client.get(f"{server.url}/metrics")).text
+    found = re.search(r"^syncroom_gaps_total (\S+)$", metrics, re.MULTILINE)
+    assert found is not None
+    return int(float(found[1]))
 
 
 # -- faults of the server's own
