@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 EVENT = "messaging.send"
 """The type of what participants are sent, messages and news of each other alike."""
 
-_UNSAID_MAX = 100
-"""Messages of one stream that wait until the other participant has accepted it."""
-
 
 class Nothing(Request):
     """There is nothing to say."""
