@@ -11,6 +11,7 @@ from syncroom.backends import Backends
 from syncroom.errors import SyncroomError
 from syncroom.server.http import page
 from syncroom.server.http.accounts import Accounts
+from syncroom.server.http.admin import Admin
 from syncroom.server.http.api import Api, answer_error, answer_unknown
 from syncroom.server.http.documents import Documents
 from syncroom.server.http.files import FileEndpoints, UrlSigner
@@ -24,10 +25,16 @@ if TYPE_CHECKING:
     from syncroom.server.gate import Gate
 
 
-def create_app(gate: Gate, contents: Contents, llm: LlmProxy | None = None) -> Starlette:
+def create_app(
+    gate: Gate,
+    contents: Contents,
+    llm: LlmProxy | None = None,
+    backends: Backends | None = None,
+) -> Starlette:
     """REST, metrics, the page, and language models, of which there are none unless given."""
     rooms, keyring = gate.rooms, gate.admission.keyring
-    llm = llm or LlmProxy(rooms, keyring, Backends())
+    backends = backends or Backends()
+    llm = llm or LlmProxy(rooms, keyring, backends)
     routes = [
         *Api(gate.rooms, gate.admission).routes,
         *Documents(contents, gate.rooms, gate.admission).routes,
@@ -37,6 +44,7 @@ def create_app(gate: Gate, contents: Contents, llm: LlmProxy | None = None) -> S
         *RoomList(rooms, keyring).routes,
         *Exposition(gate, contents.hosts).routes,
         *llm.routes,
+        *Admin(keyring, rooms.limits, backends, gate.public_url).routes,
         *page.routes(),
     ]
     return Starlette(

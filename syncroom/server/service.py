@@ -83,7 +83,7 @@ class Service:
         tunnels = Tunnels(self.rooms, keyring, backends.tunnels)
         self.gate = Gate(self.rooms, admission, proxies, public_url, tunnels)
         self._llm = LlmProxy(self.rooms, keyring, backends)
-        self.app = create_app(self.gate, self.contents, self._llm)
+        self.app = create_app(self.gate, self.contents, self._llm, backends)
         self._lines = RoomLines(self.rooms.note)
         self._watch = LoopWatch(asyncio.get_running_loop(), self.rooms.metrics.loop_lag)
 

@@ -64,12 +64,13 @@ class Local:
         self.gate = Gate(
             self.rooms, Admission(self.keyring, limits, hooks), TrustedProxies("127.0.0.1")
         )
-        self.llm = LlmProxy(self.rooms, self.keyring, backends or Backends())
+        backends = backends or Backends()
+        self.llm = LlmProxy(self.rooms, self.keyring, backends)
         self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen()
         config = uvicorn.Config(
-            create_app(self.gate, self.contents, self.llm),
+            create_app(self.gate, self.contents, self.llm, backends),
             http=partial(HttpProtocol, limits),  # type: ignore[arg-type]  # as serve.py does
             ws=partial(WebSocketProtocol, self.gate),  # type: ignore[arg-type]  # as serve.py does
             lifespan="off",
