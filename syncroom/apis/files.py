@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from syncroom.apis.live_map import LiveMap
+from syncroom.apis.read_once import ReadOnce
 from syncroom.auth.paths import normalise
 from syncroom.errors import (
     Conflict,
@@ -107,14 +108,14 @@ class Files:
         self._documents = documents
         self._limits = limits
         self._files: dict[str, File] = {}
-        self._loading: asyncio.Task[None] | None = None
         self._bytes = 0
         self._changing = asyncio.Lock()
-        self.map = LiveMap(".room/files", self._shown, self._begin)
+        self._kept = ReadOnce(self._read)
+        self.map = LiveMap(".room/files", self._shown, self._kept.begin)
 
     async def find(self, path: str) -> File | None:
         """The file at a path; raises `Damaged`, `Unavailable`, as all that follow."""
-        await self._loaded()
+        await self._kept.done()
         file = self._files.get(path)
         return file if file is not None and file.blob else None
 
@@ -129,7 +130,7 @@ class Files:
 
     async def holds(self, path: str) -> bool:
         """Whether a file or a folder with files is there."""
-        await self._loaded()
+        await self._kept.done()
         return any(each == path or each.startswith(f"{path}/") for each in self._files)
 
     async def stat(self, path: str) -> Listed | None:
@@ -139,7 +140,7 @@ class Files:
 
     async def list(self, folder: str) -> Lines:
         """What lies in a folder, by name; nothing in one that is not there."""
-        await self._loaded()
+        await self._kept.done()
         prefix = f"{folder}/" if folder else ""
         found: dict[str, Listed] = {}
         for document in await self._documents():
@@ -179,7 +180,7 @@ class Files:
 
     async def check_free(self, path: str, *, overwrite: bool) -> None:
         """Raise `Conflict` where no file can be put."""
-        await self._loaded()
+        await self._kept.done()
         documents = {each.path for each in await self._documents()}
         there = self._files.get(path)
         kind = None
@@ -298,7 +299,7 @@ class Files:
 
     async def _in_turn(self, change: Coroutine[Any, Any, T]) -> T:
         with closing(change):
-            await self._loaded()
+            await self._kept.done()
             async with self._changing:
                 return await change
 
@@ -325,21 +326,6 @@ class Files:
                     await self.blobs.delete(self.room, file.blob)
                 except Unavailable as error:  # they go when the room is next in use
                     _log.warning("bytes stay that nobody needs: %s", error)
-
-    async def _loaded(self) -> None:
-        """Wait until what was kept is read."""
-        await asyncio.shield(self._begin())
-
-    def _begin(self) -> asyncio.Task[None]:
-        """Read what was kept, once; after a failure whoever comes next tries again."""
-        if self._loading is None:
-            self._loading = asyncio.get_running_loop().create_task(self._read())
-            self._loading.add_done_callback(self._has_read)
-        return self._loading
-
-    def _has_read(self, loading: asyncio.Task[None]) -> None:
-        if loading.cancelled() or loading.exception() is not None:
-            self._loading = None
 
     async def _read(self) -> None:
         items = await self._load()

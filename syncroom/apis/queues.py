@@ -19,6 +19,7 @@ from pydantic import Field, JsonValue
 
 from syncroom.apis.base import Caller, Request, Toolkit, tool
 from syncroom.apis.live_map import LiveMap
+from syncroom.apis.read_once import ReadOnce
 from syncroom.errors import LimitExceeded, NotFound, SyncroomError
 from syncroom.protocol.meshagent import EMPTY, Content, json_content
 from syncroom.store.base import Item
@@ -129,19 +130,19 @@ class Queues(Toolkit):
     map: LiveMap
 
     def __init__(self, load: Load, keep: Keep, limits: Limits) -> None:
-        self.map = LiveMap(".room/queues", self._shown, self._begin)
+        self._kept = ReadOnce(self._read)
+        self.map = LiveMap(".room/queues", self._shown, self._kept.begin)
         self._load = load
         self._keep = keep
         self._limits = limits
         self._queues: dict[str, _Queue] = {}
-        self._loading: asyncio.Task[None] | None = None
         self._returns: set[asyncio.Task[None]] = set()
         """Messages on their way back to the disk."""
 
     @tool(Request, _may_list)
     async def list(self, caller: Caller, request: Request) -> dict[str, Any]:
         """List the queues, with how many messages nobody has received."""
-        await self._loaded()
+        await self._kept.done()
         sizes = [{"name": name, "size": len(it.messages)} for name, it in self._queues.items()]
         return {"queues": sizes}
 
@@ -276,7 +277,7 @@ class Queues(Toolkit):
 
     async def _find(self, name: str, *, create: bool) -> _Queue:
         """The queue of a name; raises `NotFound` where there is none and none is to be made."""
-        await self._loaded()
+        await self._kept.done()
         queue = self._queues.get(name)
         if queue is not None:
             return queue
@@ -295,21 +296,6 @@ class Queues(Toolkit):
                 self.map.remove(name)
             raise
         return queue
-
-    async def _loaded(self) -> None:
-        """Wait until what was kept is read."""
-        await asyncio.shield(self._begin())
-
-    def _begin(self) -> asyncio.Task[None]:
-        """Read what was kept, once; after a failure whoever comes next tries again."""
-        if self._loading is None:
-            self._loading = asyncio.get_running_loop().create_task(self._read())
-            self._loading.add_done_callback(self._has_read)
-        return self._loading
-
-    def _has_read(self, loading: asyncio.Task[None]) -> None:
-        if loading.cancelled() or loading.exception() is not None:
-            self._loading = None
 
     async def _read(self) -> None:
         for name, number, value in await self._load():

@@ -18,7 +18,7 @@ from syncroom.apis.base import Caller, Request, Toolkit, stream, tool
 from syncroom.apis.files import NotEmpty
 from syncroom.auth.paths import is_reserved
 from syncroom.auth.storage_grant import canonical_file_path
-from syncroom.errors import Conflict, Malformed, NotFound
+from syncroom.errors import Conflict, Damaged, Malformed, NotFound
 from syncroom.protocol.meshagent import Content, binary_content
 
 if TYPE_CHECKING:
@@ -218,6 +218,8 @@ class Storage(Toolkit):
             sent = 0
             while sent < file.size and await anext(stream, None) is not None:
                 chunk = await file.read(min(request.chunk_size, _CHUNK_BYTES_MAX))
+                if not chunk:
+                    raise Damaged(f"the file {request.file!r} ends after {sent} bytes")
                 await stream.send(binary_content({"kind": "data"}, chunk))
                 sent += len(chunk)
 

@@ -382,6 +382,14 @@ async def test_bytes_that_are_gone_are_told(scene: Scene) -> None:
     assert await scene.download("a") == 1008
 
 
+async def test_a_file_that_lost_its_end_is_told(scene: Scene) -> None:
+    await scene.upload("a", b"content")
+    for path in (scene.folder / "files").glob("*/*"):
+        path.write_bytes(b"con")
+
+    assert await scene.download("a") == 1008
+
+
 async def test_what_is_moved_can_still_be_named_and_is_called_as_its_path_says(
     scene: Scene,
 ) -> None:
