@@ -21,14 +21,13 @@ from syncroom.allowances import Allowances
 from syncroom.apis.participants import Participants
 from syncroom.auth.paths import is_reserved
 from syncroom.document.document import Document
-from syncroom.document.log import EMPTY_UPDATE, merge
+from syncroom.document.log import merge
 from syncroom.document.mesh_schema import read_schema
 from syncroom.errors import Conflict, Damaged, LimitExceeded, Malformed, NotFound, Unavailable
 from syncroom.logs import about
-from syncroom.protocol import varint
 from syncroom.protocol.meshagent import STATUS
-from syncroom.protocol.update import read_update
-from syncroom.store.base import Item, Record
+from syncroom.remains import Remains
+from syncroom.store.base import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,12 +44,6 @@ if TYPE_CHECKING:
 
     Equip = Callable[["Room"], Registry]
     """Makes the APIs of a room."""
-
-_ENDED = "deleted:"
-"""What the store keeps for a path whose document was deleted stands under this and the path."""
-
-_PARKED = "parked:"
-"""Likewise the updates that wait for what they build on."""
 
 _log = logging.getLogger("syncroom.room")
 
@@ -88,8 +81,7 @@ class Room:
         self._loop = asyncio.get_running_loop()
         self._loads: dict[str, asyncio.Task[Document]] = {}
         self._deletions: dict[str, asyncio.Task[None]] = {}
-        self._keepings: set[asyncio.Task[None]] = set()
-        """Parked updates on their way to the disk."""
+        self._remains = Remains(name, store, limits)
         self.on_growth: Callable[[str, str], None] | None = None
         """Called with its name and the path of a document that compacting is worth it for."""
         self.on_arrival: Callable[[], None] | None = None
@@ -257,32 +249,15 @@ class Room:
         document = self._document(path, incarnation)
         if stored is not None:
             await self._loop.run_in_executor(None, self._restore, document, stored)
-        document.ended = await self._ended(path)
+        document.ended = await self._remains.ended(path)
         document.set_failure(self._store.failure)
-        await self._restore_parked(document)
+        await self._remains.restore(document)
         self.documents[path] = document
         if is_new and self._document_count is not None:
             self._document_count += 1
         self._note_load(document, self._loop.time() - began)
         self._unload_later(document)
         return document
-
-    async def _restore_parked(self, document: Document) -> None:
-        """Go on with updates that wait for what they build on; from now on they are kept."""
-        api = _PARKED + document.path
-        document.parked.restore(await self._store.items(self.name, api))
-        document.parked.keep = partial(self._keep_parked, api)
-        document.heal()
-
-    def _keep_parked(self, api: str, put: list[Item], drop: list[tuple[str, int]]) -> None:
-        keeping = self._loop.create_task(self._store.change_items(self.name, api, put, drop))
-        self._keepings.add(keeping)
-        keeping.add_done_callback(self._kept_parked)
-
-    def _kept_parked(self, keeping: asyncio.Task[None]) -> None:
-        self._keepings.discard(keeping)
-        if not keeping.cancelled() and keeping.exception() is not None:
-            _log.error("what waits for its base is in memory only: %s", keeping.exception())
 
     async def _delete(self, path: str) -> None:
         loading = self._loads.get(path)
@@ -294,38 +269,14 @@ class Room:
         if document is not None:
             document.flush()
             self._dismiss(document, NotFound(f"the document {path!r} was deleted"))
-        await self._note_end(path)
+        await self._remains.note_end(path)
         if not await self._store.delete(self.name, path):
             raise NotFound(f"there is no document {path!r}")
-        parked = await self._store.items(self.name, _PARKED + path)
-        keys = [(item.name, item.number) for item in parked]
-        await self._store.change_items(self.name, _PARKED + path, (), keys)
+        await self._remains.forget_parked(path)
         self._hooks.forget(self.name, path)
         if self._document_count is not None:
             self._document_count -= 1
         _log.info("deleted a document", extra=about(room=self.name, path=path))
-
-    async def _note_end(self, path: str) -> None:
-        """Keep who wrote in a document, before it is deleted: they may come back with it."""
-        try:
-            stored = await self._store.load(self.name, path)
-        except Damaged as error:
-            _log.warning("deleted unread: %s", error, extra=about(room=self.name, path=path))
-            return
-        if stored is not None:
-            clients = await self._ended(path) | await asyncio.to_thread(self._writers, stored)
-            item = Item("", 0, b"".join(map(varint.encode, sorted(clients))))
-            await self._store.change_items(self.name, _ENDED + path, [item])
-
-    async def _ended(self, path: str) -> frozenset[int]:
-        """The client ids that wrote in documents of a path that were deleted."""
-        items = await self._store.items(self.name, _ENDED + path)
-        return frozenset(varint.decode_all(items[0].value)) if items else frozenset()
-
-    def _writers(self, stored: StoredDocument) -> frozenset[int]:
-        base = read_update(stored.base or EMPTY_UPDATE, self.limits.value_depth_max)
-        clients = [client for record in stored.records for client in record.clients]
-        return frozenset(clients).union(section.client for section in base.sections)
 
     def _dismiss(self, document: Document, error: SyncroomError) -> None:
         del self.documents[document.path]
@@ -418,7 +369,7 @@ class Room:
     def _unload(self, document: Document) -> None:
         if document.peers or self.documents.get(document.path) is not document:
             return
-        if document.unsaved or self._keepings:
+        if document.unsaved or self._remains.is_busy:
             self._unload_later(document)
             return
         del self.documents[document.path]

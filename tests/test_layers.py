@@ -22,8 +22,17 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"document", "apis"}),
     frozenset(
         {"admission", "agent_tokens", "catalogue", "contents", "equipment", "fsck"}
-        | {"hook_runner", "hooks", "mesh_documents", "room", "room_lines", "rooms", "schemas"}
-        | {"leash", "service_file", "supervisor", "token_endpoints", "webhooks"}
+        | {
+            "hook_runner",
+            "hooks",
+            "mesh_documents",
+            "remains",
+            "room",
+            "room_lines",
+            "rooms",
+            "schemas",
+        }
+        | {"leash", "remains", "service_file", "supervisor", "token_endpoints", "webhooks"}
     ),
     frozenset({"sessions", "client"}),
     frozenset({"settings"}),
