@@ -34,7 +34,6 @@ STANDARD = "-"
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show, on a terminal, how far a transfer is; call it with the bytes that came to it."""
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -42,7 +41,8 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    console, is_shown = Console(stderr=True), sys.stderr.isatty()
+    with Progress(*columns, console=console, disable=not is_shown) as bars:
         task = bars.add_task(title, total=total)
         yield lambda count: bars.advance(task, count)
 
