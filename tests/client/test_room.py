@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncroom import RoomClient
+from syncroom.auth.keys import encode_api_key
 from syncroom.errors import (
     Conflict,
     Denied,
@@ -25,9 +26,13 @@ from syncroom.protocol.meshagent import (
     binary_content,
     json_content,
 )
+from syncroom.store.keys import KeyFile
 from tests.cli.command import Command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import ServerFactory
     from tests.support.server import Server
 
 
@@ -209,8 +214,13 @@ def test_a_url_has_to_be_one() -> None:
         RoomClient("demo", "demo", "x")
 
 
-async def test_who_is_dismissed_is_told_why(server: Server) -> None:
-    token = server.token(ttl=1.5)
-    async with RoomClient(server.url, "demo", token) as room:
-        with room.events() as events, pytest.raises(Denied, match="expired"):
-            await anext(events)
+async def test_who_is_dismissed_is_told_why(start_server: ServerFactory, tmp_path: Path) -> None:
+    key = encode_api_key(KeyFile(tmp_path / "data-0").add("backend"))
+    server = start_server()
+    rooms = Command("rooms", SYNCROOM_URL=server.url, SYNCROOM_API_KEY=key)
+    async with RoomClient(server.url, "demo", server.token()) as room:
+        with room.events() as events:
+            await asyncio.to_thread(rooms.out, "disable", "demo")
+
+            with pytest.raises(Denied, match="disabled"):
+                await anext(events)
