@@ -369,7 +369,7 @@ class Room:
     def _unload(self, document: Document) -> None:
         if document.peers or self.documents.get(document.path) is not document:
             return
-        if document.unsaved or self._remains.is_busy:
+        if document.unsaved or self._remains.is_busy or document.failure is not None:
             self._unload_later(document)
             return
         del self.documents[document.path]

@@ -208,8 +208,6 @@ class _Reader:
         self._may_write = may_write
         self._echo_bytes_max = 0
         """Of what it may send back, because it was sent that."""
-        self._is_refused = False
-        """Whether it wrote something that could not be stored."""
         self._lag_vector: bytes | None = None
         """While the client reads too slowly: the state vector up to which it was sent all."""
 
@@ -250,7 +248,8 @@ class _Reader:
         try:
             outcome = self._document.accept(self, data, live=True)
         except Unavailable:
-            self._is_refused = self._is_refused or not self._document.knows(data)
+            if not self._document.knows(data):
+                self._document.hold_over(self, data)  # SDKs never send it again
             return
         if outcome is Outcome.GAP:
             self._document.park(self, data)
@@ -277,9 +276,7 @@ class _Reader:
             self.greet(vector)
 
     def resync(self) -> None:
-        """Let a client come again whose changes were refused: it brings them along."""
-        if self._is_refused:
-            self._caller.cut()
+        """What could not be stored was held over, and is taken by now."""
 
     def fail(self, error: SyncroomError) -> None:
         """The document is no more."""

@@ -267,6 +267,10 @@ class Document:
         self.parked.add(peer, data, self._state.missing(self._read(data)))
         self.count_gap()
 
+    def hold_over(self, peer: Peer, data: bytes) -> None:
+        """Keep an update in memory until the disk works again; raises `LimitExceeded`."""
+        self.parked.add(peer, data, None, is_kept=False)
+
     def count_gap(self) -> None:
         """Count that somebody builds on what is missing here."""
         self._metrics.gaps += 1
@@ -276,6 +280,7 @@ class Document:
         self._failure = reason
         self._stored_bytes_max = -1 if reason else self._limits.document_bytes_max
         if reason is None:
+            self.heal()
             self._ask_again()
 
     def publish(self, data: bytes) -> None:

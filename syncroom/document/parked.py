@@ -55,18 +55,18 @@ class ParkedUpdates:
     def __len__(self) -> int:
         return len(self.waiting)
 
-    def add(self, peer: Peer, data: bytes, missing: Unit | None) -> None:
-        """Keep an update; raises `LimitExceeded`."""
+    def add(self, peer: Peer, data: bytes, missing: Unit | None, *, is_kept: bool = True) -> None:
+        """Keep an update, on disk too unless that fails at present; raises `LimitExceeded`."""
         size = sum(len(each.data) for each in self.waiting) + len(data)
         if size > self._bytes_max:
             raise LimitExceeded(
-                f"{size} bytes of updates build on what is missing here, "
+                f"{size} bytes of updates wait for what they build on or for the disk, "
                 f"{self._bytes_max} are allowed"
             )
         parked = Parked(self._next_number, peer, data, missing)
         self._next_number += 1
         self.waiting.append(parked)
-        if self.keep is not None:
+        if self.keep is not None and is_kept:
             value = encode_bytes(peer.participant.id.encode()) + data
             self.keep([Item("", parked.number, value)], [])
 

@@ -1,4 +1,4 @@
-"""Updates that build on what is missing: kept, on disk too, until somebody brings the rest."""
+"""Updates that wait for what they build on: kept, on disk too, until somebody brings the rest."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_what_is_parked_has_a_bound() -> None:
     _, second, third = _edits(3)
     document.park(FakePeer("ann"), second)
 
-    with pytest.raises(LimitExceeded, match="build on what is missing"):
+    with pytest.raises(LimitExceeded, match="wait for what they build on"):
         document.park(FakePeer("ann"), third)
 
     assert len(document.parked) == 1

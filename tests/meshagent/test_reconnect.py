@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.test_full_disk import full_disk
 from tests.meshagent.sdk import PAGE
 from tests.support.driver import WAIT_S
+from tests.support.raw import joined
 
 if TYPE_CHECKING:
     from tests.meshagent.conftest import Join
@@ -87,3 +89,33 @@ async def test_what_was_written_while_the_server_was_away_is_not_lost(
     await ben.has_children(PATH, 2)
     blocks = (await ben.content(PATH))["page"]["blocks"]
     assert blocks == [heading("before"), heading("while away")]
+
+
+async def test_what_was_written_while_the_disk_was_full_is_not_lost_on_either_wire(
+    python: Sdk, join: Join, server: Server, room: str
+) -> None:
+    ann = await join(python, "ann", server=server)
+    await ann.open(PATH, PAGE)
+    token = server.token(name="editor", room=room)
+    async with joined(server.document_url(PATH, token, room)) as editor:
+        with full_disk(server):
+            while not await told(ann, "read_only"):
+                await ann.append(PATH, heading("filling"))
+            await ann.append(PATH, heading("while full"))
+        while not await told(ann, "ready"):
+            pass
+        await ann.append(PATH, heading("after"))
+        await all_is_on_disk(ann)
+        await editor.until(lambda: b"while full" in b"".join(editor.updates()), "the edit")
+    server.restart()
+    ben = await join(python, "ben", server=server)
+    opened = await ben.open(PATH, create=False)
+
+    assert opened["content"] == await ann.content(PATH)
+    assert opened["content"]["page"]["blocks"][-2:] == [heading("while full"), heading("after")]
+
+
+async def told(participant: Participant, status: str) -> bool:
+    """Whether it heard of a status of the room."""
+    wanted = {"event": "room.status", "status": {"value": status}}
+    return any(wanted.items() <= event.items() for event in await participant.events())
