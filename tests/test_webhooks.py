@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
@@ -70,6 +71,7 @@ class Agent:
 async def _endless() -> AsyncIterator[bytes]:
     while True:
         yield bytes(1 << 16)
+        await asyncio.sleep(0)  # its server learns that nobody listens any more
 
 
 @pytest_asyncio.fixture
