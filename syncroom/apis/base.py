@@ -84,9 +84,6 @@ class Caller(Protocol):
     def next_number(self) -> int:
         """The number for a message that is encoded elsewhere."""
 
-    def cut(self) -> None:
-        """End the connection without a word: its client comes back with what it holds."""
-
     async def drained(self) -> None:
         """Wait while it reads slower than it is sent to."""
 

@@ -209,10 +209,6 @@ class MeshAgentSession:
         for reader in self.readers:
             reader.resume()
 
-    def cut(self) -> None:
-        """End the connection without a word: its client comes back with what it holds."""
-        self._connection.abort()
-
     def restart(self) -> None:
         """Cut the connection: a close frame, whatever its code, is the end for the Python SDK."""
         self._flush()

@@ -47,7 +47,6 @@ class FakeCaller:
         self.sent: list[Sent] = []
         self.coming: asyncio.Queue[Sent] = asyncio.Queue()
         """The same, to be waited for."""
-        self.is_cut = False
         self.waiting_bytes = 0
         self.waiting_bytes_max = 32 << 20
 
@@ -71,9 +70,6 @@ class FakeCaller:
 
     def spend(self, seconds: float) -> None:
         """It may take what it likes."""
-
-    def cut(self) -> None:
-        self.is_cut = True
 
     def events(self) -> list[tuple[str, Any]]:
         """The types and messages of the events that came, which are taken off the list."""
