@@ -155,6 +155,8 @@ TOOLS: dict[str, Tool] = {
     ),
     "secrets.get_offline_oauth_token": tool("request_oauth_token", oauth=OAUTH),
     "secrets.provide_oauth_authorization": tool(request_id="none", code="c"),
+    "services.list": tool("list"),
+    "services.restart": tool(service_id="none"),
     "storage.exists": tool("paths", "files", path="a/b"),
     "storage.stat": tool("paths", "files", path="a/b"),
     "storage.list": tool("paths", "files", path="a"),
