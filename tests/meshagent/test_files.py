@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from tests.meshagent.cli import CommandLine
+from tests.meshagent.sdk import PAGE
 from tests.support.driver import ClientError
 
 if TYPE_CHECKING:
@@ -112,3 +114,15 @@ async def test_files_are_copied_on_the_command_line(
 
     assert await ann.download("notes/todo.txt") == b"Water the plants\n"
     assert "Water the plants" in printed
+
+
+async def test_a_schema_among_the_files_is_that_of_documents_with_its_extension(
+    sdk: Sdk, join: Join
+) -> None:
+    ann = await join(sdk, "ann")
+    await ann.upload(".schemas/page.json", json.dumps(PAGE).encode())
+
+    await ann.open("notes/plan.page")
+    await ann.append("notes/plan.page", {"heading": {"title": "Plan"}})
+
+    await ann.has_children("notes/plan.page", 1)
