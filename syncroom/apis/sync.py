@@ -172,6 +172,7 @@ class Sync(Toolkit):
         may_write = caller.participant.may_write(request.place)
         wire = _SyncWire(caller, stream.call.id, request.path, schema.given)
         reader = _Reader(caller, stream, document, wire, may_write)
+        document.flush()  # what waits to be relayed is in the greeting, and must not come before it
         self._room.seat(document, reader)
         caller.readers.add(reader)
         try:
