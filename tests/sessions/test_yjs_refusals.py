@@ -171,7 +171,7 @@ async def test_a_path_that_can_not_be_one_is_refused(shared_server: Server, path
     assert code in (DENIED, GONE)
 
 
-@pytest.mark.parametrize("path", [".room/x", ".room/queues", ".ROOM/x", ".room", "./.room/x"])
+@pytest.mark.parametrize("path", [".room/x", ".room/queues/x", ".ROOM/x", ".room", "./.room/x"])
 async def test_a_document_of_ones_own_among_the_servers_is_refused(
     shared_server: Server, path: str
 ) -> None:
