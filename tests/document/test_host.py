@@ -12,6 +12,7 @@ import pycrdt
 import pytest
 
 from syncroom.document.host import HostDied, ViewHosts
+from syncroom.document.log import EMPTY_UPDATE
 from syncroom.errors import Damaged, LimitExceeded, Malformed, SyncroomError, Unavailable
 from syncroom.limits import Limits
 from tests.document.fakes import WAIT_S_MAX, turn
@@ -272,3 +273,14 @@ async def test_no_update_of_the_corpus_hurts_more_than_its_own_request(make_host
             except SyncroomError:
                 pass
             assert (await hosts.call("json", note())).value == {"text": "hello"}, case.name
+
+
+async def test_the_memory_of_the_server_is_not_taken_for_that_of_a_host(
+    make_hosts: Hosts,
+) -> None:
+    ballast = b"x" * (300 << 20)
+    hosts = make_hosts()
+
+    answer = await hosts.call("check", EMPTY_UPDATE)
+
+    assert answer.value["peak_bytes"] < len(ballast) / 2
