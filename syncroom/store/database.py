@@ -229,17 +229,17 @@ class Database:
         self._ended |= {(room, path, incarnation): _DELETED for _, path, incarnation in documents}
         return rows > 0 or bool(documents)
 
-    def look_up(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        """Read something of the catalogue; raises `Damaged`, `Unavailable`."""
+    def look_up(self, what: str, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Read something, which errors call ``what``; raises `Damaged`, `Unavailable`."""
         assert self._reader is not None
         try:
             return read(self._reader)
         except sqlite3.Error as error:
             kind = Damaged if is_damage(error) else Unavailable
-            raise kind(f"the catalogue of rooms can't be read: {describe(error)}") from error
+            raise kind(f"{what} can't be read: {describe(error)}") from error
 
     def change(self, write: Callable[[sqlite3.Connection], T]) -> T:
-        """Change the catalogue in one transaction; raises what `sqlite3` raises."""
+        """Change something in one transaction; raises what `sqlite3` raises."""
         assert self._writer is not None
         with self._writer as connection:
             connection.execute("BEGIN IMMEDIATE")

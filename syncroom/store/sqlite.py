@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 RETRY_S = 1.0
 """A failed commit is tried again so often: soon enough for people, rarely enough for a log."""
 
+_CATALOGUE = "the catalogue of rooms"
+
 T = TypeVar("T")
 
 log = logging.getLogger("syncroom.store")
@@ -147,28 +149,28 @@ class SqliteStore:
 
     async def add_room(self, room: RoomInfo) -> bool:
         """Put a room into the catalogue."""
-        return await self._change(partial(catalogue.add, room=room))
+        return await self._change(_CATALOGUE, partial(catalogue.add, room=room))
 
     async def find_room(self, name: str) -> RoomInfo | None:
         """The room of a name."""
-        return await self._look_up(partial(catalogue.find, name=name))
+        return await self._look_up(_CATALOGUE, partial(catalogue.find, name=name))
 
     async def find_room_id(self, id: str) -> RoomInfo | None:
         """The room of an id."""
-        return await self._look_up(partial(catalogue.find_id, id=id))
+        return await self._look_up(_CATALOGUE, partial(catalogue.find_id, id=id))
 
     async def list_rooms(self, after: str, contains: str, limit: int) -> tuple[list[RoomInfo], int]:
         """Some rooms by name, and how many match in all."""
         page = partial(catalogue.page, after=after, contains=contains, limit=limit)
-        return await self._look_up(page)
+        return await self._look_up(_CATALOGUE, page)
 
     async def disabled_rooms(self) -> list[str]:
         """The names of the rooms that are disabled."""
-        return await self._look_up(catalogue.disabled)
+        return await self._look_up(_CATALOGUE, catalogue.disabled)
 
     async def update_room(self, room: RoomInfo) -> bool:
         """Write a room over the one of its name and id."""
-        return await self._change(partial(catalogue.update, room=room))
+        return await self._change(_CATALOGUE, partial(catalogue.update, room=room))
 
     async def delete_room(self, name: str) -> bool:
         """Take a room away with its documents, after all that was appended to them before."""
@@ -189,7 +191,9 @@ class SqliteStore:
 
     async def items(self, room: str, api: str) -> list[Item]:
         """What an API keeps in a room."""
-        return await self._look_up(lambda connection: items.read(connection, room, api))
+        return await self._look_up(
+            _kept(room, api), lambda connection: items.read(connection, room, api)
+        )
 
     async def change_items(
         self,
@@ -199,7 +203,10 @@ class SqliteStore:
         drop: Sequence[tuple[str, int]] = (),
     ) -> None:
         """Write items, and take others away."""
-        await self._change(lambda connection: items.change(connection, room, api, put, drop))
+        await self._change(
+            _kept(room, api),
+            lambda connection: items.change(connection, room, api, put, drop),
+        )
 
     async def flush(self) -> None:
         """Return when everything appended so far is on disk, or was refused."""
@@ -233,15 +240,16 @@ class SqliteStore:
             await loop.run_in_executor(self._writer, self._let_go)
             self._writer.shutdown()
 
-    async def _look_up(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._running().run_in_executor(self._reader, self._database.look_up, read)
+    async def _look_up(self, what: str, read: Callable[[sqlite3.Connection], T]) -> T:
+        look_up = partial(self._database.look_up, what, read)
+        return await self._running().run_in_executor(self._reader, look_up)
 
-    async def _change(self, write: Callable[[sqlite3.Connection], T]) -> T:
+    async def _change(self, what: str, write: Callable[[sqlite3.Connection], T]) -> T:
         change = partial(self._database.change, write)
         try:
             return await self._running().run_in_executor(self._writer, change)
         except sqlite3.Error as error:
-            raise Unavailable(f"the catalogue can't be changed: {describe(error)}") from error
+            raise Unavailable(f"{what} can't be changed: {describe(error)}") from error
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -337,6 +345,10 @@ class SqliteStore:
                 waiter.set_result(None)
             else:
                 self._waiters.append((target, waiter))
+
+
+def _kept(room: str, api: str) -> str:
+    return f"what room {room!r} keeps for {api!r}"
 
 
 def _call(callback: Callable[[], None]) -> None:

@@ -33,7 +33,7 @@ def test_a_file_of_schema_version_2_gets_a_room_for_each_that_has_documents(
         database = Database(tmp_path)
         database.open()
         with closing(database):
-            rooms, total = database.look_up(lambda it: catalogue.page(it, "", "", 10))
+            rooms, total = database.look_up("the rooms", lambda it: catalogue.page(it, "", "", 10))
             assert database.read("demo", "0.md") is not None
             assert ([room.name for room in rooms], total) == (["demo"], 1)
             assert rooms[0].created_ms > 0
