@@ -148,7 +148,7 @@ class Document:
     @property
     def is_new(self) -> bool:
         """Whether nobody ever put anything into it."""
-        return self.schema is None and self.whole() == EMPTY_UPDATE
+        return self.schema is None and self._log.is_empty
 
     @property
     def bytes_max(self) -> int:
@@ -317,7 +317,7 @@ class Document:
 
     def end_compaction(self, base: Update | None) -> None:
         """Go on with a base that does what was here when compaction began; None: as before."""
-        self._log.rejoin(base, self._limits.value_depth_max)
+        self._log.rejoin(base)
         if base is not None:
             self.stored_bytes += len(base.data) - self._apart_bytes
             self._ask_again()  # there may be room now for what was refused

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pycrdt import get_update, merge_updates
+from pycrdt import merge_updates
 
 from syncroom.document.sections import Sections
 from syncroom.protocol import state_vector, varint
 from syncroom.protocol.state_vector import CLOCK_MAX
-from syncroom.protocol.update import read_update
 from syncroom.protocol.varint import encode_bytes
 
 if TYPE_CHECKING:
@@ -99,10 +98,10 @@ class Typing:
         return True
 
     def struct(self) -> tuple[int, int, int, list[bytes]]:
-        """All of them as one struct: the client, the clock, that it is one, its bytes."""
+        """All of them as one struct: the client, the clock, the one after it, its bytes."""
         client, at = varint.decode(self._head, 2)
         _, at = varint.decode(self._head, at)
-        return client, self._first, 1, [self._head[at:] + encode_bytes(bytes(self._text))]
+        return client, self._first, self.until, [self._head[at:] + encode_bytes(bytes(self._text))]
 
     def between(self, clock: int, until: int) -> bytes:
         """The update that does what those do that came from one clock to another."""
@@ -150,15 +149,14 @@ class UpdateLog:
             return None
         return typing
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever added."""
+        return not (self._sections or self._apart or self._typing)
+
     def merged(self) -> bytes:
         """The whole document as one update."""
-        self._end_all_typing()
-        if self._apart is None:
-            return self._sections.encode()
-        whole = Sections()
-        whole.extend(self._apart)
-        whole.extend(self._sections)
-        return whole.encode()
+        return self._whole().encode()
 
     def set_apart(self) -> None:
         """Keep what is here now apart from what comes, until `rejoin`."""
@@ -168,32 +166,40 @@ class UpdateLog:
         self._apart.extend(self._sections)
         self._sections = Sections()
 
-    def rejoin(self, base: Update | None, depth_max: int) -> None:
+    def rejoin(self, base: Update | None) -> None:
         """Put what was set apart back, or in its place an update that does the same.
 
         That may hold some of what came since, too.
         """
         assert self._apart is not None
         self._end_all_typing()
-        whole = self._apart
-        if base is None:
-            whole.extend(self._sections)
-        else:
-            reached = state_vector.encode({each.client: each.end for each in base.sections})
-            rest = get_update(self._sections.encode(), reached)
+        whole, rest = self._apart, self._sections
+        if base is not None:
             whole = Sections(base)
-            whole.add(read_update(rest, depth_max))
+            rest = rest.since({each.client: each.end for each in base.sections})
+        whole.extend(rest)
         self._sections, self._apart = whole, None
 
     def since(self, vector: bytes) -> bytes:
         """What somebody lacks who holds what a vetted state vector says."""
-        merged = self.merged()
-        return merged if vector == EMPTY_VECTOR else get_update(merged, vector)
+        whole = self._whole()
+        if vector == EMPTY_VECTOR:
+            return whole.encode()
+        return whole.encode_since(state_vector.decode(vector))
+
+    def _whole(self) -> Sections:
+        self._end_all_typing()
+        if self._apart is None:
+            return self._sections
+        whole = Sections()
+        whole.extend(self._apart)
+        whole.extend(self._sections)
+        return whole
 
     def _end_typing(self, client: bytes) -> None:
         typing = self._typing.pop(client, None)
         if typing is not None:
-            self._sections.add_structs(*typing.struct())
+            self._sections.add_struct(*typing.struct())
 
     def _end_all_typing(self) -> None:
         for client in list(self._typing):

@@ -318,7 +318,7 @@ async def test_native_code_that_fails_takes_nothing_from_what_was_accepted(
     updates += [following(1, clock) for clock in range(1, 1500)]
 
     with monkeypatch.context() as broken:
-        broken.setattr("syncroom.document.log.get_update", fail)
+        broken.setattr("syncroom.document.sections.get_update", fail)
         for data in updates:
             assert scene.take(ann, data, live=False) is Outcome.TAKEN
         with pytest.raises(RuntimeError):

@@ -171,7 +171,7 @@ def test_what_is_set_apart_and_comes_back_loses_nothing(
             log.set_apart()
             apart = log.merged()
         elif turn.startswith("rejoin") and apart is not None:
-            log.rejoin(read_update(apart, DEPTH) if turn == "rejoin smaller" else None, DEPTH)
+            log.rejoin(read_update(apart, DEPTH) if turn == "rejoin smaller" else None)
             apart = None
         elif turn == "read":
             apart = apart and log.merged()  # what was compacted may hold what came meanwhile
