@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -70,16 +70,31 @@ class Engine:
             content = await answer.aread()
         return json.loads(content) if content else None
 
+    async def follow(
+        self, method: str, path: str, **options: Any
+    ) -> AsyncGenerator[dict[str, Any]]:
+        """What is said by and by, each an object of JSON on a line; raises like `ask`."""
+        async with self._answer(method, path, timeout=None, **options) as answer:
+            async for line in answer.aiter_lines():
+                if line:
+                    yield json.loads(line)
+
     async def pull(self, image: str, headers: Mapping[str, str]) -> None:
         """Bring an image from its registry; raises like `ask`."""
         name, tag = split_tag(image)
         params = {"fromImage": name, "tag": tag}
-        options: dict[str, Any] = {"params": params, "headers": headers, "timeout": None}
-        async with self._answer("POST", "/images/create", **options) as answer:
-            async for line in answer.aiter_lines():
-                error = json.loads(line).get("error") if line else None
-                if error is not None:
-                    raise Unavailable(f"the image {image!r} can't be pulled: {error}")
+        async with aclosing(
+            self.follow("POST", "/images/create", params=params, headers=headers)
+        ) as said:
+            async for each in said:
+                if "error" in each:
+                    raise Unavailable(f"the image {image!r} can't be pulled: {each['error']}")
+
+    async def unpack(self, container_id: str, archive: AsyncIterator[bytes]) -> None:
+        """Put what a tar archive holds into a container, from its root on; raises like `ask`."""
+        path, options = f"/containers/{container_id}/archive", {"timeout": _ANSWER_S_MAX}
+        async with self._answer("PUT", path, params={"path": "/"}, content=archive, **options):
+            pass
 
     async def output(
         self, path: str, params: Mapping[str, str]

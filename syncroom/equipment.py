@@ -10,13 +10,14 @@ from weakref import WeakValueDictionary
 
 from syncroom.agent_tokens import environment
 from syncroom.apis.agents import Agents
-from syncroom.apis.containers import Containers, end_containers
+from syncroom.apis.containers import Containers
 from syncroom.apis.developer import Developer
 from syncroom.apis.files import Files
 from syncroom.apis.livekit import Livekit
 from syncroom.apis.messaging import Messaging
 from syncroom.apis.queues import Queues
 from syncroom.apis.registry import Registry
+from syncroom.apis.room_containers import RoomContainers
 from syncroom.apis.secrets import Secrets
 from syncroom.apis.services import Services
 from syncroom.apis.shelf import Shelf
@@ -111,15 +112,16 @@ class Equipment:
     def registry(self, room: Room) -> Registry:
         """The APIs of one room."""
         here = room.participants
+        shelf = self._shelf(room)
         return Registry(
             Messaging(here.members, here.is_editor, room.limits),
             Agents(partial(self._webhooks.call, room.name), room.limits),
             Sync(room, self._documents, self._flush),
             Queues(*self._kept(room.name, Queues.name), room.limits),
-            self._storage(room),
+            Storage(shelf, partial(self._sign_url, room.name)),
             Developer(room.limits),
             self._secrets(room),
-            self._containers(room),
+            self._containers(room, shelf),
             Livekit(room.name, self._backends, room.limits),
             Services(self._services(room.name)),
         )
@@ -142,23 +144,25 @@ class Equipment:
         """Take the files and containers of a deleted room away; raises `Unavailable`."""
         await self._blobs.delete_room(room)
         try:
-            await end_containers(self._engine, self._server, room)
+            await self._containers_of(room).remove_all()
         except SyncroomError as error:
             _log.error("containers of a deleted room stay: %s", error, extra=about(room=room))
 
-    def _storage(self, room: Room) -> Storage:
-        files = self._catalogue(room.name)
-        shelf = Shelf(files, _Documents(self._contents, room.name), room.participants.members)
-        return Storage(shelf, partial(self._sign_url, room.name))
+    def _shelf(self, room: Room) -> Shelf:
+        files, documents = self._catalogue(room.name), _Documents(self._contents, room.name)
+        return Shelf(files, documents, room.participants.members)
 
     def _secrets(self, room: Room) -> Secrets:
         kept = self._kept(room.name, Secrets.name)
         vault = Vault(room.name, *kept, self._seal, room.limits)
         return Secrets(vault, self._endpoints, room.participants.members, room.limits)
 
-    def _containers(self, room: Room) -> Containers:
+    def _containers(self, room: Room, shelf: Shelf) -> Containers:
         environ = partial(environment, self._keyring, room.name)
-        return Containers(self._engine, self._server, room.name, environ, room.limits)
+        return Containers(self._containers_of(room.name), shelf, environ, room.limits)
+
+    def _containers_of(self, room: str) -> RoomContainers:
+        return RoomContainers(self._engine, self._server, room)
 
     def _kept(self, room: str, api: str) -> tuple[Load, Keep]:
         """How an API reads and writes what it keeps."""

@@ -140,6 +140,10 @@ class Limits(BaseModel):
     container_processes_max: PositiveInt = 512
     """Processes and threads of one container: a loop that forks ends there."""
 
+    container_files_bytes_max: PositiveInt = 256 << 20
+    """Files of the room that are copied into one container: the engine's disk has them once more,
+    and it starts when they are there."""
+
     call_token_s: PositiveFloat = 600.0
     """A token for a call lets in for so long; LiveKit renews those of who is in."""
 

@@ -68,6 +68,8 @@ class Caller(Protocol):
     participant: Participant
     room_url: str
     """Where it found the room."""
+    is_early: bool
+    """Whether its SDK is older than 0.42, as the one on npm is."""
     attributes: dict[str, Any]
     hosted: dict[int, HostedCall]
     """The calls that it has to answer, by the number of the message that asked it to."""
@@ -158,7 +160,8 @@ class Toolkit:
 
     def __init_subclass__(cls) -> None:
         found = [each.__dict__.get("tool") for each in vars(cls).values() if callable(each)]
-        cls.tools = {each.name: each for each in found if isinstance(each, Tool)}
+        own = {each.name: each for each in found if isinstance(each, Tool)}
+        cls.tools = {**cls.tools, **own}
 
     def leave(self, caller: Caller) -> None:
         """Let go of all that a caller has here, for it is gone."""

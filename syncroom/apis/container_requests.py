@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+import posixpath
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from syncroom.apis.base import Model, Request
 
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
 
 _Image = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^\w+(?:(?:[./:@]|-+)\w+)*$")]
 _Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,127}$")]
+
+
+def _check_place(path: str) -> str:
+    if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
+        raise ValueError("a path in a container begins with / and has no ..")
+    if (place := posixpath.normpath(path).lstrip("/")) == "":
+        raise ValueError("nothing is mounted over the root of a container")
+    return f"/{place}"
+
+
+_Place = Annotated[str, Field(max_length=1024), AfterValidator(_check_place)]
+
+_COPIED = (
+    "files of the room are copied into a container before it starts: mount them in mounts.room "
+    "with read_only, and write to the room with storage"
+)
 
 
 class Pair(Model):
@@ -38,6 +55,62 @@ class Port(Model):
     """A port that tunnels may lead to; where it is published on the host is the engine's choice."""
 
     container_port: int = Field(gt=0, le=65535)
+
+
+class RoomMount(Model):
+    """Files of the room."""
+
+    path: _Place
+    subpath: str | None = None
+    """The folder of the room; without it, all of them."""
+    read_only: bool = Field(default=False, validate_default=True)
+
+    @field_validator("read_only")
+    @classmethod
+    def _check_read_only(cls, read_only: bool) -> bool:
+        if not read_only:
+            raise ValueError(_COPIED)
+        return read_only
+
+
+class FileMount(Model):
+    """A file with a text."""
+
+    path: _Place
+    text: str
+    read_only: bool = True
+
+
+class EmptyFolder(Model):
+    """A folder in memory."""
+
+    path: _Place
+    read_only: bool = False
+
+
+class Mounts(Model):
+    """What is in a container beside its image."""
+
+    room: list[RoomMount] = Field(default=[], max_length=64)
+    files: list[FileMount] = Field(default=[], max_length=1000)
+    empty_dirs: list[EmptyFolder] = Field(default=[], max_length=64)
+    volumes: tuple[Any, ...] = ()
+    images: tuple[Any, ...] = ()
+    configs: tuple[Any, ...] = ()
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_null(cls, value: Any) -> Any:
+        return [] if value is None else value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.volumes or self.images or self.configs:
+            raise ValueError("only room, files and empty_dirs can be mounted here")
+        for path in [each.path for each in self.room] + [each.path for each in self.files]:
+            if any(f"{path}/".startswith(f"{it.path}/") for it in self.empty_dirs):
+                raise ValueError(f"{path!r} would lie in a folder that is to be empty")
+        return self
 
 
 class ListContainers(Request):
@@ -83,10 +156,16 @@ class Run(Request):
     name: str | None = Field(default=None, max_length=256)
     participant_name: str | None = Field(default=None, max_length=256)
     template: Literal["agent", "none"] | None = None
-    mounts: dict[str, Any] | None = None
+    mounts: Mounts | None = None
     mount_path: str | None = None
     writable_root_fs: bool | None = None
     private: bool | None = None
+
+    @field_validator("mount_path")
+    @classmethod
+    def _check_mount_path(cls, path: str | None) -> None:
+        if path:
+            raise ValueError(_COPIED)
 
 
 class Exec(Container):
@@ -104,10 +183,17 @@ class Logs(Container):
     follow: bool = False
 
 
+def grant_of(participant: Participant) -> ContainersGrant:
+    """The grant of somebody who was found to have one."""
+    scope = participant.scope
+    assert scope is not None and scope.containers is not None
+    return scope.containers
+
+
 def _has(right: Callable[[ContainersGrant, Any], bool]) -> Permits:
     def permits(participant: Participant, request: Request) -> bool:
-        grant = participant.scope.containers if participant.scope is not None else None
-        return grant is not None and grant.use_containers and right(grant, request)
+        grant = grant_of(participant)
+        return grant.use_containers and right(grant, request)
 
     return permits
 

@@ -133,6 +133,12 @@ class Files:
         await self._kept.done()
         return any(each == path or each.startswith(f"{path}/") for each in self._files)
 
+    async def below(self, folder: str) -> dict[str, File]:
+        """The files in a folder and in its folders, by path."""
+        await self._kept.done()
+        prefix = f"{folder}/" if folder else ""
+        return {path: it for path, it in self._files.items() if path.startswith(prefix) and it.blob}
+
     async def stat(self, path: str) -> Listed | None:
         """What is at a path: a file, a document or a folder."""
         folder, _, name = path.rpartition("/")

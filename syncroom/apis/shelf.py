@@ -83,6 +83,14 @@ class Shelf:
             or (line.is_folder and grant.can_list_directory(prefix + line.name))
         ]
 
+    async def readable(self, who: Participant, folder: str) -> dict[str, int]:
+        """The files below a folder that somebody may read, each with its size; no documents."""
+        grant = who.scope.storage if who.scope is not None else None
+        if grant is None:
+            raise denied("to read the files of the room")
+        found = await self.files.below(folder)
+        return {path: file.size for path, file in found.items() if grant.can_read(path)}
+
     async def check_there(self, who: Participant, path: str) -> None:
         """Raise `NotFound` where no file is, or `Denied` where a document may not be read."""
         if await self.files.find(path) is not None:

@@ -48,6 +48,10 @@ _RESERVED: dict[str, tuple[Callable[[ApiScope], bool], str]] = {
         lambda scope: scope.services is not None and scope.services.list,
         "the services may be read with a services grant that has list",
     ),
+    ".room/containers": (
+        lambda scope: scope.containers is not None and scope.containers.use_containers,
+        "the containers may be read with a containers grant",
+    ),
     ".room/logs": (
         lambda scope: scope.developer is not None and scope.developer.logs,
         "the logs may be read with a developer grant that has logs",

@@ -27,6 +27,12 @@ class Visitor:
     """Where the client is, as far as proxies that are trusted say."""
 
     @property
+    def is_early(self) -> bool:
+        """Whether a MeshAgent SDK older than 0.42 asks: later ones say their version, or put the
+        token elsewhere."""
+        return "token" in self.query and "v" not in self.query
+
+    @property
     def where(self) -> dict[str, str]:
         """What a log line says about the request."""
         return {"room": self.room, "path": self.path, "address": self.address}

@@ -184,7 +184,8 @@ class Gate:
         self._seat(connection)
         try:
             self._count(connection)
-            MeshAgentSession(connection, self.rooms.room(visitor.room), participant, url)
+            room, is_early = self.rooms.room(visitor.room), visitor.is_early
+            MeshAgentSession(connection, room, participant, url, is_early=is_early)
         except SyncroomError as error:
             connection.close(close_code(error), str(error))
 

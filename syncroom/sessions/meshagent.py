@@ -77,16 +77,24 @@ class MeshAgentSession:
         room: the room that it joins.
         participant: who it is.
         room_url: where it finds the room.
+        is_early: whether its SDK is older than 0.42.
     """
 
     protocol: ClassVar[str] = "meshagent"
 
     def __init__(
-        self, connection: Connection, room: Room, participant: Participant, room_url: str
+        self,
+        connection: Connection,
+        room: Room,
+        participant: Participant,
+        room_url: str,
+        *,
+        is_early: bool = False,
     ) -> None:
         self.id = str(uuid.uuid4())
         self.participant = participant
         self.room_url = room_url
+        self.is_early = is_early
         self.attributes: dict[str, Any] = {"name": participant.name}
         self.hosted: dict[int, HostedCall] = {}
         self.readers: set[LagsBehind] = set()

@@ -41,6 +41,7 @@ class FakeCaller:
         self.id = f"id-of-{name}"
         self.participant = Participant(f"participant-{name}", name, role, granted, None)
         self.room_url = "ws://localhost/rooms/demo"
+        self.is_early = False
         self.attributes: dict[str, Any] = {"name": name}
         self.hosted: dict[int, HostedCall] = {}
         self.readers: set[LagsBehind] = set()

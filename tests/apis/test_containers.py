@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+import logging
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import pytest
 
-from syncroom.apis.containers import Containers, end_containers
+from syncroom.apis.containers import Containers
+from syncroom.apis.files import Files
+from syncroom.apis.room_containers import RoomContainers
+from syncroom.apis.shelf import Shelf
 from syncroom.auth.scopes import ApiScope, ContainersGrant
+from syncroom.auth.storage_grant import StorageGrant
 from syncroom.engine import Engine
 from syncroom.limits import Limits
 from syncroom.protocol.meshagent import CLOSE, OPEN, binary_content
-from tests.apis.fakes import Asked, FakeCaller, ask
+from syncroom.store.blobs import Blobs
+from syncroom.store.memory import MemoryStore
+from tests.apis.fakes import Asked, FakeCaller, ask, reserved, shown
 from tests.support.podman import IMAGE, Podman
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from syncroom.apis.base import Caller
+    from syncroom.document.maps import MapDocument
+    from syncroom.store.base import DocumentInfo
 
-LIMITS = Limits(room_containers_max=2)
+LIMITS = Limits(room_containers_max=2, container_files_bytes_max=1000)
 
 
 class Listener(FakeCaller):
@@ -30,7 +41,8 @@ class Listener(FakeCaller):
 
     def __init__(self, name: str, **rights: Any) -> None:
         grant = ContainersGrant(**rights)
-        super().__init__(name, ApiScope(containers=grant))
+        files = StorageGrant.model_validate({"paths": [{"path": "plans"}, {"path": "a.txt"}]})
+        super().__init__(name, ApiScope(containers=grant, storage=files))
         self.news = asyncio.Event()
 
     def send(self, kind: str, header: Mapping[str, Any], payload: bytes = b"") -> int:
@@ -52,16 +64,36 @@ class Listener(FakeCaller):
 
 
 class Scene:
-    """A room with its containers."""
+    """A room with its containers, and with files if there is a folder for them."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, folder: Path = Path("nowhere")) -> None:
         self.engine = engine
         self.room = f"room-{uuid4().hex}"
+        self.kept = kept = MemoryStore()
+        catalogue = partial(kept.items, "demo", "s"), partial(kept.change_items, "demo", "s")
+        self.files = Files("demo", Blobs(folder), *catalogue, _no_documents, LIMITS)
         self.containers = self.of(self.room)
         self.ann = Listener("ann")
 
     def of(self, room: str) -> Containers:
-        return Containers(self.engine, "server", room, _environment, LIMITS)
+        self.mine = RoomContainers(self.engine, "server", room)
+        shelf = Shelf(self.files, NoDocuments(), {})
+        return Containers(self.mine, shelf, _environment, LIMITS)
+
+    async def put(self, path: str, data: bytes) -> None:
+        """Let the room have a file."""
+        await self.files.check_free(path, overwrite=True)
+        async with self.files.blobs.writer("demo") as writer:
+            await writer.write(data)
+            await self.files.put(path, await writer.commit(), len(data))
+
+    async def printed(self, command: str, **request: Any) -> bytes:
+        """What a container prints up to its end."""
+        made = await self.run(command, **request)
+        await self.ask("wait_for_exit", container_id=made)
+        before = len(self.ann.said(1))
+        await self.stream("logs", container_id=made).over.wait()
+        return self.ann.said(1)[before:]
 
     async def ask(self, tool: str, caller: FakeCaller | None = None, **request: Any) -> Any:
         asked = ask(self.containers, tool, caller or self.ann, request)
@@ -70,6 +102,7 @@ class Scene:
 
     async def run(self, command: str, **request: Any) -> str:
         answer = await self.ask("run", image=IMAGE, command=command, **request)
+        assert "container_id" in answer, answer
         container_id: str = answer["container_id"]
         return container_id
 
@@ -81,6 +114,57 @@ class Scene:
         asked = ask(self.containers, tool, caller or self.ann, OPEN)
         asked.call.take(binary_content({"kind": "start", **request}))
         return asked
+
+
+class Watched:
+    """A document that shows a live map, for whoever waits until it shows something."""
+
+    def __init__(self) -> None:
+        self.shown: dict[str, Any] = {}
+        self._news = asyncio.Event()
+
+    def open_map(self, root: str) -> None:
+        assert root == "containers"
+
+    def set(self, key: str, value: dict[str, object]) -> None:
+        self.shown[key] = value
+        self._news.set()
+
+    def remove(self, key: str) -> None:
+        del self.shown[key]
+        self._news.set()
+
+    async def until(self, holds: Callable[[dict[str, Any]], bool]) -> None:
+        while not holds(self.shown):
+            self._news.clear()
+            await self._news.wait()
+
+
+class Said(logging.Handler):
+    """What a logger says first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.news = asyncio.Event()
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = record.getMessage()
+        self.news.set()
+
+
+class NoDocuments:
+    """The documents of a room that has none."""
+
+    async def read(self, path: str) -> bytes:
+        raise AssertionError(path)
+
+    async def end(self, path: str) -> None:
+        raise AssertionError(path)
+
+
+async def _no_documents() -> list[DocumentInfo]:
+    return []
 
 
 def _environment(caller: Caller, name: str) -> dict[str, str]:
@@ -95,11 +179,12 @@ def podman() -> Iterator[Podman]:
 
 
 @pytest.fixture
-async def scene(podman: Podman) -> AsyncIterator[Scene]:
+async def scene(podman: Podman, tmp_path: Path) -> AsyncIterator[Scene]:
     engine = Engine(podman.url)
-    made = Scene(engine)
+    made = Scene(engine, tmp_path)
+    await made.kept.open()
     yield made
-    await end_containers(engine, "server", made.room)
+    await RoomContainers(engine, "server", made.room).remove_all()
     await engine.close()
 
 
@@ -219,6 +304,84 @@ async def test_a_container_has_the_environment_that_it_is_given(scene: Scene) ->
     assert {b"A=b=c", b"JOINS_AS=x"} <= set(scene.ann.said(1).splitlines())
 
 
+async def test_a_container_has_files_copies_of_the_rooms_and_empty_folders(scene: Scene) -> None:
+    await scene.put("plans/a.txt", b"plan a\n")
+    await scene.put("plans/old/b.txt", b"plan b\n")
+    await scene.put("other.txt", b"x" * 1000)
+    mounts = {
+        "files": [{"path": "/etc/app/conf", "text": "given: \u00e4\n"}],
+        "room": [{"path": "/data/", "subpath": "plans", "read_only": True}],
+        "empty_dirs": [{"path": "/cache"}],
+        "configs": None,
+    }
+    script = "cat /etc/app/conf /data/a.txt /data/old/b.txt; echo > /cache/x; echo /cache/*"
+
+    said = await scene.printed(f"sh -c '{script}'", mounts=mounts)
+
+    assert said.decode() == "given: \u00e4\nplan a\nplan b\n/cache/x\n"
+
+
+async def test_files_are_copied_for_who_may_read_them_as_far_as_they_are_few(scene: Scene) -> None:
+    await scene.put("a.txt", b"a" * 500)
+    await scene.put("hidden/b.txt", b"b" * 501)
+    mounts = {"room": [{"path": "/data", "read_only": True}]}
+    stranger = FakeCaller("bob", ApiScope(containers=ContainersGrant()))
+
+    said = await scene.printed("sh -c 'cd /data; echo *'", mounts=mounts)
+    refused = await scene.ask("run", stranger, image=IMAGE, mounts=mounts)
+    much = await scene.ask("run", FakeCaller("cid"), image=IMAGE, mounts=mounts)
+
+    assert said == b"a.txt\n"
+    assert refused["code"] == 1001
+    assert "1001 bytes, 1000 are allowed" in much["text"]
+
+
+async def test_ports_are_told_as_the_callers_sdk_knows_them(scene: Scene) -> None:
+    await scene.run("sleep 1000", ports=[{"container_port": 80, "host_port": 80}])
+    old = Listener("old")
+    old.is_early = True
+
+    [port] = (await scene.listed())[0]["ports"]
+    [shown] = (await scene.ask("list_containers", old))["containers"]
+
+    assert port == {"container_port": 80, "host_port": shown["ports"][0]}
+
+
+async def test_who_watches_sees_containers_come_run_end_and_go(scene: Scene) -> None:
+    made = await scene.run("sleep 1000", name="one", private=True)
+    watched = Watched()
+    scene.containers.map.watch(cast("MapDocument", watched))
+
+    await watched.until(lambda shown: made in shown)
+    entry = watched.shown[made]
+    await scene.ask("stop_container", container_id=made, force=True)
+    await watched.until(lambda shown: shown[made]["state"] == "EXITED")
+    await scene.ask("delete_container", container_id=made)
+    await watched.until(lambda shown: not shown)
+    scene.containers.map.unwatch()
+
+    assert entry == {
+        "name": "one",
+        "image": IMAGE,
+        "state": "RUNNING",
+        "private": True,
+        "started_by": {"id": "participant-ann", "name": "ann"},
+    }
+
+
+async def test_an_engine_that_is_away_is_said_to_be_where_somebody_watches() -> None:
+    scene, said = Scene(Engine("unix:///nowhere")), Said()
+    logging.getLogger("syncroom.apis.containers").addHandler(said)
+    document = reserved(".room/containers")
+
+    scene.containers.map.watch(document)
+    await said.news.wait()
+    scene.containers.map.unwatch()
+
+    assert "can't be reached" in said.text
+    assert shown(document, "containers") == {}
+
+
 async def test_images_are_listed_and_told_of(scene: Scene) -> None:
     stranger = Listener("bob", run=["other"], pull=[])
 
@@ -264,7 +427,13 @@ async def test_what_is_not_granted_is_refused(
 @pytest.mark.parametrize(
     "request_json",
     [
+        {"mount_path": "/data"},
         {"mounts": {"room": [{"path": "/data"}]}},
+        {"mounts": {"room": [{"path": "/data", "subpath": "../x", "read_only": True}]}},
+        {"mounts": {"volumes": [{"name": "disk", "path": "/data"}]}},
+        {"mounts": {"files": [{"path": "/a/../../b", "text": ""}]}},
+        {"mounts": {"empty_dirs": [{"path": "/"}]}},
+        {"mounts": {"empty_dirs": [{"path": "/a"}], "files": [{"path": "/a/b", "text": ""}]}},
         {"command": "sh 'open"},
         {"ports": [{"container_port": 70000}]},
         {"env": [{"key": "a=b", "value": "c"}]},
@@ -288,7 +457,7 @@ async def test_without_an_engine_lists_are_empty_and_the_rest_says_what_to_confi
 
     assert answer["code"] == 1007
     assert "SYNCROOM_BACKENDS__CONTAINER_ENGINE" in answer["text"]
-    await end_containers(scene.engine, "server", scene.room)
+    await scene.mine.remove_all()
 
 
 async def test_an_engine_that_is_away_is_said_to_be() -> None:

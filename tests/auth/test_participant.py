@@ -10,6 +10,7 @@ from syncroom.auth.keys import Keyring
 from syncroom.auth.participant import Participant, admit, participant_of
 from syncroom.auth.scopes import (
     ApiScope,
+    ContainersGrant,
     DeveloperGrant,
     MessagingGrant,
     ServicesGrant,
@@ -146,6 +147,8 @@ def test_id_differs_where_project_name_or_role_does(
         (ApiScope(messaging=MessagingGrant()), ".room/participants", "r"),
         (ApiScope(messaging=MessagingGrant(list=False)), ".room/participants", ""),
         (ApiScope.full(), ".room/participants", "r"),
+        (ApiScope(containers=ContainersGrant()), ".room/containers", "r"),
+        (ApiScope(containers=ContainersGrant(use_containers=False)), ".room/containers", ""),
         (ApiScope(services=ServicesGrant()), ".room/services", "r"),
         (ApiScope(services=ServicesGrant(list=False)), ".room/services", ""),
         (ApiScope(developer=DeveloperGrant()), ".room/logs", "r"),

@@ -252,6 +252,10 @@ const requests = {
     of(client).room.messaging.broadcastMessage({ type: kind, message, ...attached(attachment) }),
   set: ({ client, name, value }) => of(client).room.localParticipant.setAttribute(name, value),
 
+  containers: async ({ client }) => {
+    const containers = await of(client).room.containers.list()
+    return Object.fromEntries(containers.map(({ id, ports }) => [id, ports]))
+  },
   queues: async ({ client, verb, arguments: { name, message, ...options } }) => {
     const told = [name, message].filter((each) => each !== undefined)
     const result = await of(client).room.queues[verb](...told, options)

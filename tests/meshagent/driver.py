@@ -121,7 +121,11 @@ class Driver:
         await stream.close()
         return replies
 
-    # -- queues and files
+    # -- containers, queues and files
+
+    async def containers(self, client: int) -> JSON:
+        containers = await self._clients[client].room.containers.list()
+        return {it.id: [port.model_dump() for port in it.ports] for it in containers}
 
     async def queues(self, client: int, verb: str, arguments: JSON) -> Any:
         result = await getattr(self._clients[client].room.queues, verb)(**arguments)

@@ -141,6 +141,10 @@ class Participant:
 
     # -- queues and files
 
+    async def containers(self) -> JSON:
+        """The ports of each container that runs, by its id."""
+        return dict(await self._request("containers"))
+
     async def queue(self, verb: str, name: str | None = None, **arguments: Any) -> Any:
         """What a method of ``room.queues`` returns; ``list`` gives sizes by name."""
         named = {} if name is None else {"name": name}

@@ -1,4 +1,4 @@
-"""Containers of a room, with the published command line."""
+"""Containers of a room, with the published SDKs and command line."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.meshagent.cli import CommandLine
+from tests.support.editor import provider
 from tests.support.podman import IMAGE, Podman
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import ServerFactory
+    from tests.meshagent.conftest import Join
+    from tests.meshagent.sdk import Sdk
 
 
 @pytest.fixture
@@ -25,8 +28,13 @@ def podman() -> Iterator[Podman]:
     engine.close()
 
 
-async def test_the_command_line_runs_and_lists_a_container_and_talks_with_it(
-    podman: Podman, start_server: ServerFactory, tmp_path: Path
+async def test_a_container_is_run_listed_watched_and_talked_with(
+    podman: Podman,
+    start_server: ServerFactory,
+    tmp_path: Path,
+    join: Join,
+    python: Sdk,
+    javascript: Sdk,
 ) -> None:
     server = start_server(backends={"container_engine": podman.url})
     token = server.token(name="ann", scope={"containers": {}})
@@ -34,7 +42,8 @@ async def test_the_command_line_runs_and_lists_a_container_and_talks_with_it(
     container = "room", "container"
 
     command = 'sh -c "echo from inside; sleep 1000"'
-    started = await cli.run(*container, "run", "--image", IMAGE, "--command", command)
+    port = "--port", "8080:80"
+    started = await cli.run(*container, "run", "--image", IMAGE, "--command", command, *port)
     found = re.search(r"Container started: (\w+)", started)
     assert found is not None, started
     name = found[1]
@@ -44,6 +53,16 @@ async def test_the_command_line_runs_and_lists_a_container_and_talks_with_it(
         cli.run(*container, "exec", "--container-id", name, "--command", "echo within"),
     )
 
+    with_objects = await join(python, server=server, room="demo")
+    with_numbers = await join(javascript, server=server, room="demo")
+    [told] = (await with_objects.containers())[name]
+    async with provider(server.document_url(".room/containers", token)) as watching:
+        await watching.until(lambda: bool(watching.map("containers")))
+        shown = watching.map("containers")[name]
+
+    assert told["container_port"] == 8080
+    assert await with_numbers.containers() == {name: [told["host_port"]]}
+    assert (shown["image"], shown["state"]) == (IMAGE, "RUNNING")
     assert name in listed
     assert "from inside" in logged
     assert "within" in executed

@@ -49,7 +49,7 @@ async def run(
     ] = None,
     name: Annotated[str | None, typer.Option("--container-name", help="Its name.")] = None,
     mount_path: Annotated[
-        str | None, typer.Option(help="Where the files of the room are in there.")
+        str | None, typer.Option(help="Where copies of the room's files are in there.")
     ] = None,
     template: Annotated[
         str, typer.Option(help="agent: with a token for the room in its environment; or none.")
@@ -63,7 +63,7 @@ async def run(
         "env": list(map(_pair, env or [])),
         "ports": [{"container_port": each} for each in port or []],
         "name": name,
-        "mount_path": mount_path,
+        "mounts": {"room": [{"path": mount_path, "read_only": True}]} if mount_path else None,
         "template": template,
     }
     typer.echo((await _ask(room, "run", **asked))["container_id"])

@@ -118,11 +118,15 @@ def contained(tmp_path: Path) -> Iterator[RoomCommand]:
     engine.close()
 
 
-def test_containers_run_and_are_followed_and_stopped(contained: RoomCommand) -> None:
+def test_containers_run_and_are_followed_and_stopped(
+    contained: RoomCommand, tmp_path: Path
+) -> None:
     run = ("container", "run", "--image", IMAGE, "--container-name", "work", "--env", "WHO=ann")
-    script = ("--command", "sh -c 'echo hello $WHO; sleep 1000'")
+    script = ("--command", "sh -c 'echo $(cat /data/words) $WHO; sleep 1000'")
 
-    id = contained.out(*run, *script).strip()
+    (tmp_path / "words").write_text("hello")
+    contained.out("storage", "put", str(tmp_path / "words"), "words")
+    id = contained.out(*run, *script, "--mount-path", "/data").strip()
     following = contained.begin("container", "log", "--id", id, "--follow")
     assert following.stdout is not None
     assert following.stdout.readline() == b"hello ann\n"
