@@ -1,4 +1,8 @@
-"""Tokens for agents that somebody brings into a room: for no more than they have, and no longer."""
+"""
+Tokens for agents that somebody brings into a room: for no more than they have, and no longer.
+
+They are signed with the API key that signed the caller's own, and end with it.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +23,17 @@ def agent_token(
 
     Secrets belong to names: under a name that is not the caller's own, the agent may use none.
     """
+    key_id = caller.participant.key_id
     scope = _within(wanted or ApiScope.agent_default(), caller.participant.scope)
     if name != caller.participant.name:
         scope = scope.model_copy(update={"secrets": None})
-    token = ParticipantToken(name=name)
+    token = ParticipantToken(name=name, api_key_id=key_id)
     token.add_room_grant(room)
     token.add_role_grant("agent")
     token.add_api_grant(scope)
     if caller.participant.expires_at is not None:
         token.extra_payload["exp"] = caller.participant.expires_at - LEEWAY_S
-    return token.to_jwt(token=keyring.secret_for(None))
+    return token.to_jwt(token=keyring.secret_for(key_id))
 
 
 def environment(keyring: Keyring, room: str, caller: Caller, name: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -18,12 +18,13 @@ from starlette.applications import Starlette
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from syncroom.agent_tokens import agent_token
 from syncroom.apis.agents import CallAgent
-from syncroom.auth.keys import Keyring
-from syncroom.auth.participant import Participant
+from syncroom.auth.keys import KEY_ENTROPY_BYTES, Keyring, mint_api_key
+from syncroom.auth.participant import Participant, admit
 from syncroom.auth.scopes import AgentsGrant, ApiScope, MessagingGrant, QueuesGrant
 from syncroom.auth.token import ParticipantToken
-from syncroom.errors import Malformed, Unavailable
+from syncroom.errors import Malformed, Unauthenticated, Unavailable
 from syncroom.webhooks import Webhooks
 from tests.apis.fakes import FakeCaller
 
@@ -144,6 +145,20 @@ async def test_no_agent_gets_at_secrets_by_a_name_that_is_not_its_callers(
     granted = agent.token.get_api_grant()
     assert granted is not None
     assert (granted.secrets is not None) == has_secrets
+
+
+async def test_the_token_of_an_agent_ends_with_the_key_of_its_caller() -> None:
+    key = mint_api_key(bytes(KEY_ENTROPY_BYTES))
+    keyring = Keyring(SECRET, [key])
+    caller = FakeCaller("ann")
+    caller.participant = replace(caller.participant, key_id=key.id)
+    token = agent_token(keyring, "demo", caller, "helper")
+    assert admit(token, "demo", keyring, time.time()).key_id == key.id
+
+    keyring.replace([])
+
+    with pytest.raises(Unauthenticated, match="a secret that is not in use"):
+        admit(token, "demo", keyring, time.time())
 
 
 async def test_the_token_of_an_agent_ends_with_that_of_its_caller(agent: Agent) -> None:

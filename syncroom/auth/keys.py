@@ -19,6 +19,8 @@ from syncroom.errors import Malformed, Unauthenticated
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from syncroom.auth.jws import SignedObject
+
 SECRET_BYTES_MIN = 32
 """What HS256 needs to be as strong as its hash (RFC 7518, 3.2); keys made here have it."""
 
@@ -76,6 +78,11 @@ class Keyring:
         """Return the secret of a key, or the default one where no such key is known."""
         key = self.key(kid)
         return self._default_secret if key is None else key.secret
+
+    def has_signed(self, found: SignedObject) -> bool:
+        """Whether the key that an object names signed it, or the default secret."""
+        kid = found.payload.get("kid")
+        return found.is_signed_with(self.secret_for(kid if isinstance(kid, str) else None))
 
     def key(self, kid: str | None) -> ApiKey | None:
         """Return the key with this id; None where the default secret is meant."""

@@ -26,7 +26,7 @@ from syncroom.auth import jws
 from syncroom.auth.participant import Participant, participant_of
 from syncroom.auth.scopes import ApiScope
 from syncroom.auth.storage_grant import StorageGrant
-from syncroom.errors import Denied, Malformed, NotFound
+from syncroom.errors import Denied, Malformed, NotFound, Unauthenticated
 from syncroom.server.http.asker import Asker, asker_of
 from syncroom.server.http.body import Body, read_json
 from syncroom.server.http.paging import read_size, read_token, token_after
@@ -55,6 +55,21 @@ _HARMLESS = {
     "Content-Security-Policy": "sandbox",  # what somebody uploaded is no page of this server
     "X-Content-Type-Options": "nosniff",
 }
+
+
+_ACTIONS: dict[str, FileAction] = {
+    "GET": "read",
+    "HEAD": "read",
+    "PUT": "write",
+    "DELETE": "delete",
+}
+"""What a method takes the right to."""
+
+_ALL_ACTIONS: list[FileAction] = ["list", "read", "write", "delete", "presign"]
+
+_ALL_FILES = StorageGrant.model_validate(
+    {"files": {"paths": [{"path": "", "recursive": True, "actions": _ALL_ACTIONS}]}}
+)
 
 
 class Target(Body):
@@ -96,15 +111,6 @@ class Signed(NamedTuple):
     """Whether also where a document lies, not a file."""
 
 
-_ACTIONS: dict[str, FileAction] = {
-    "GET": "read",
-    "HEAD": "read",
-    "PUT": "write",
-    "DELETE": "delete",
-}
-"""What a method takes the right to."""
-
-
 class UrlSigner:
     """Makes URLs that whoever has one can use, for what they were made for, until they end."""
 
@@ -129,22 +135,28 @@ class UrlSigner:
         who: Participant,
         is_attachment: bool = False,
     ) -> str:
-        """What permits one method on one path for a time, as far as it is permitted to whom."""
+        """What permits one method on one path for a time, as far as it is permitted to whom.
+
+        It ends with the API key that lets them ask.
+        """
         may = who.may_read if method in ("GET", "HEAD") else who.may_write
         what = {"room": room, "path": path, "method": method, "attachment": is_attachment}
         claims: Any = {
             "file": {**what, "document": may(path)},
             "exp": int(time.time() + seconds),
+            "kid": who.key_id,
         }
-        return jws.sign(claims, self._keyring.secret_for(None))
+        return jws.sign(claims, self._keyring.secret_for(who.key_id))
 
     def read(self, signed: str, room: str, path: str, method: str) -> Signed:
         """What a signature permits; raises `Denied` where that is nothing."""
-        found = jws.read(signed)
-        what = found.payload.get("file")
-        ends = found.payload.get("exp")
-        if not found.is_signed_with(self._keyring.secret_for(None)) or not isinstance(what, dict):
-            raise Denied("the signature of this URL is none of this server")
+        try:
+            found = jws.read(signed)
+        except Unauthenticated:
+            raise Denied("the signature of this URL can't be read; ask for a new one") from None
+        what, ends = found.payload.get("file"), found.payload.get("exp")
+        if not self._keyring.has_signed(found) or not isinstance(what, dict):
+            raise Denied("this URL was signed with a key that is not in use; ask for a new one")
         if not isinstance(ends, int) or time.time() > ends:
             raise Denied("this URL has ended; ask for a new one")
         methods = ("GET", "HEAD") if what.get("method") == "GET" else (what.get("method"),)
@@ -212,11 +224,12 @@ class FileEndpoints:
 
     def _permissions(self, request: Request) -> Response:
         path, grant = _path_of(request), _grant(self._asker(request))
-        actions: list[FileAction] = ["list", "read", "write", "delete", "presign"]
         return JSONResponse(
             {
-                "actions": [it for it in actions if grant.allows(it, path)],
-                "recursive_actions": [it for it in actions if grant.allows(it, path, subtree=True)],
+                "actions": [it for it in _ALL_ACTIONS if grant.allows(it, path)],
+                "recursive_actions": [
+                    it for it in _ALL_ACTIONS if grant.allows(it, path, subtree=True)
+                ],
             }
         )
 
@@ -372,16 +385,17 @@ def _participant(asker: Asker, room: str, project: str) -> Participant:
     if project != asker.project_id:
         raise Denied(f"these credentials are for project {asker.project_id!r}, not {project!r}")
     if asker.token is None:
-        return _owner()
+        return _owner(key_id=asker.owner().id)
     if room not in asker.token.rooms:
         raise Denied("the token does not grant this room")
     return participant_of(asker.token)
 
 
-def _owner(is_for_documents: bool = True) -> Participant:
+def _owner(is_for_documents: bool = True, key_id: str | None = None) -> Participant:
     """Whoever holds a key, or something that was signed for just this."""
-    scope = ApiScope.full() if is_for_documents else ApiScope(storage=StorageGrant())
-    return Participant(_SERVER_ID, _SERVER_ID, "agent", scope, None)
+    scope = ApiScope.full() if is_for_documents else ApiScope()
+    scope = scope.model_copy(update={"storage": _ALL_FILES})
+    return Participant(_SERVER_ID, _SERVER_ID, "agent", scope, key_id=key_id)
 
 
 def _grant(who: Participant) -> StorageGrant:

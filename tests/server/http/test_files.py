@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from syncroom import asgi_app
-from syncroom.auth.keys import encode_api_key
+from syncroom.auth.keys import Keyring, encode_api_key, parse_api_key
+from syncroom.auth.participant import Participant
+from syncroom.auth.scopes import ApiScope
+from syncroom.errors import Denied
+from syncroom.limits import Limits
+from syncroom.server.http.files import UrlSigner
 from syncroom.store.keys import KeyFile
 from tests.support import tokens
 
@@ -133,9 +139,28 @@ async def test_a_signed_url_does_what_it_was_made_for_and_no_more(client: Client
     assert (await client.alone("HEAD", get)).status_code == 200
     assert (await client.alone("PUT", get, content=b"y")).status_code == 403
     assert (await client.alone("GET", get.replace("/a?", "/folder/b?"))).status_code == 403
-    assert (await client.alone("GET", get[:-4])).status_code in (401, 403)
+    assert (await client.alone("GET", get[:-4])).status_code == 403
     assert (await client.alone("DELETE", f"{delete}&recursive=true")).status_code == 403
     assert (await client.ask("GET", "folder/b")).status_code == 200
+
+
+async def test_a_signed_url_ends_with_the_key_of_whom_it_was_made_for(client: Client) -> None:
+    key = parse_api_key(client.key)
+    keyring = Keyring(SECRET, [key])
+    signer = UrlSigner(keyring, Limits())
+    by_key = (await client.presign("GET", "a")).json()["url"].partition("?signed=")[2]
+    ann = Participant("ann", "ann", scope=ApiScope.full(), key_id=key.id)
+    of_ann = signer.sign("demo", "a", "GET", 60, ann)
+    of_ben = signer.sign("demo", "a", "GET", 60, replace(ann, key_id=None))
+    for signed in (by_key, of_ann, of_ben):
+        signer.read(signed, "demo", "a", "GET")
+
+    keyring.replace([])
+
+    for signed in (by_key, of_ann):
+        with pytest.raises(Denied, match="a key that is not in use"):
+            signer.read(signed, "demo", "a", "GET")
+    signer.read(of_ben, "demo", "a", "GET")
 
 
 async def test_nobody_signs_a_url_for_what_they_may_not_do(client: Client) -> None:
