@@ -14,7 +14,8 @@ from syncroom.server.http.accounts import Accounts
 from syncroom.server.http.admin import Admin
 from syncroom.server.http.api import Api, answer_error, answer_unknown
 from syncroom.server.http.documents import Documents
-from syncroom.server.http.files import FileEndpoints, UrlSigner
+from syncroom.server.http.file_urls import UrlSigner
+from syncroom.server.http.files import FileEndpoints
 from syncroom.server.http.llm import LlmProxy
 from syncroom.server.http.maintenance import Maintenance
 from syncroom.server.http.metrics import Exposition

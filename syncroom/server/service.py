@@ -18,7 +18,7 @@ from syncroom.rooms import Rooms
 from syncroom.server.address import TrustedProxies
 from syncroom.server.app import create_app
 from syncroom.server.gate import Gate
-from syncroom.server.http.files import UrlSigner
+from syncroom.server.http.file_urls import UrlSigner
 from syncroom.server.http.llm import LlmProxy
 from syncroom.server.key_watch import KeyWatch
 from syncroom.server.loop_watch import LoopWatch

@@ -22,7 +22,7 @@ from syncroom.auth.token import ParticipantToken
 from syncroom.errors import Denied
 from syncroom.server.http.asker import asker_of, bearer_of
 from syncroom.server.http.body import Body, read_json
-from syncroom.server.http.files import PREFIX as FILES
+from syncroom.server.http.file_urls import PREFIX as FILES
 from syncroom.server.urls import room_url
 
 if TYPE_CHECKING:

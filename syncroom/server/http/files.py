@@ -1,6 +1,5 @@
 """
-Files over HTTP: the endpoints behind the MeshAgent command line's ``room storage``, and URLs that
-work alone for a while.
+Files over HTTP: the endpoints behind the MeshAgent command line's ``room storage``.
 
 An API key may do everything in its project; a participant token what its storage grant says.
 Source of the format: the command line, ``meshagent-cli`` 0.56.0 on PyPI.
@@ -13,8 +12,7 @@ import os
 import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -22,13 +20,13 @@ from starlette.routing import Route
 
 from syncroom.apis.base import denied
 from syncroom.apis.storage import Storage, file_path, line_json, line_time
-from syncroom.auth import jws
 from syncroom.auth.participant import Participant, participant_of
 from syncroom.auth.scopes import ApiScope
 from syncroom.auth.storage_grant import StorageGrant
-from syncroom.errors import Denied, Malformed, NotFound, Unauthenticated
+from syncroom.errors import Denied, Malformed, NotFound
 from syncroom.server.http.asker import Asker, asker_of
 from syncroom.server.http.body import Body, read_json
+from syncroom.server.http.file_urls import PREFIX, UrlSigner, place
 from syncroom.server.http.paging import read_size, read_token, token_after
 
 if TYPE_CHECKING:
@@ -36,14 +34,10 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from syncroom.apis.base import Caller
     from syncroom.apis.shelf import Shelf
     from syncroom.auth.keys import Keyring
     from syncroom.auth.storage_grant import FileAction
-    from syncroom.limits import Limits
     from syncroom.rooms import Rooms
-
-PREFIX = "/files"
 
 _SERVER_ID = "server"
 """Who changes files without being in the room."""
@@ -55,7 +49,6 @@ _HARMLESS = {
     "Content-Security-Policy": "sandbox",  # what somebody uploaded is no page of this server
     "X-Content-Type-Options": "nosniff",
 }
-
 
 _ACTIONS: dict[str, FileAction] = {
     "GET": "read",
@@ -101,73 +94,6 @@ class Presign(Body):
     path: str
     method: Literal["GET", "HEAD", "PUT", "DELETE"]
     expires_in: int = Field(ge=1, le=604_800)
-
-
-class Signed(NamedTuple):
-    """What a URL that works alone permits."""
-
-    is_attachment: bool
-    is_for_documents: bool
-    """Whether also where a document lies, not a file."""
-
-
-class UrlSigner:
-    """Makes URLs that whoever has one can use, for what they were made for, until they end."""
-
-    def __init__(self, keyring: Keyring, limits: Limits) -> None:
-        self._keyring = keyring
-        self._limits = limits
-
-    def download(self, room: str, caller: Caller, path: str, is_attachment: bool) -> str:
-        """The URL of a file, for a participant of a room, on the server that it came to."""
-        base, _, _ = caller.room_url.rpartition("/rooms/")
-        who, seconds = caller.participant, self._limits.download_url_s
-        signed = self.sign(room, path, "GET", seconds, who, is_attachment)
-        project = self._keyring.project_id or "default"
-        return f"http{base.removeprefix('ws')}{place(project, room, path)}?signed={signed}"
-
-    def sign(
-        self,
-        room: str,
-        path: str,
-        method: str,
-        seconds: float,
-        who: Participant,
-        is_attachment: bool = False,
-    ) -> str:
-        """What permits one method on one path for a time, as far as it is permitted to whom.
-
-        It ends with the API key that lets them ask.
-        """
-        may = who.may_read if method in ("GET", "HEAD") else who.may_write
-        what = {"room": room, "path": path, "method": method, "attachment": is_attachment}
-        claims: Any = {
-            "file": {**what, "document": may(path)},
-            "exp": int(time.time() + seconds),
-            "kid": who.key_id,
-        }
-        return jws.sign(claims, self._keyring.secret_for(who.key_id))
-
-    def read(self, signed: str, room: str, path: str, method: str) -> Signed:
-        """What a signature permits; raises `Denied` where that is nothing."""
-        try:
-            found = jws.read(signed)
-        except Unauthenticated:
-            raise Denied("the signature of this URL can't be read; ask for a new one") from None
-        what, ends = found.payload.get("file"), found.payload.get("exp")
-        if not self._keyring.has_signed(found) or not isinstance(what, dict):
-            raise Denied("this URL was signed with a key that is not in use; ask for a new one")
-        if not isinstance(ends, int) or time.time() > ends:
-            raise Denied("this URL has ended; ask for a new one")
-        methods = ("GET", "HEAD") if what.get("method") == "GET" else (what.get("method"),)
-        if (what.get("room"), what.get("path")) != (room, path) or method not in methods:
-            raise Denied("this URL was made for something else")
-        return Signed(what.get("attachment") is True, what.get("document") is True)
-
-
-def place(project: str, room: str, path: str) -> str:
-    """The path of a file in a URL."""
-    return f"{PREFIX}/{quote(project, safe='')}/rooms/{quote(room, safe='')}/{quote(path)}"
 
 
 class FileEndpoints:

@@ -14,7 +14,7 @@ from syncroom.auth.participant import Participant
 from syncroom.auth.scopes import ApiScope
 from syncroom.errors import Denied
 from syncroom.limits import Limits
-from syncroom.server.http.files import UrlSigner
+from syncroom.server.http.file_urls import UrlSigner
 from syncroom.store.keys import KeyFile
 from tests.support import tokens
 
