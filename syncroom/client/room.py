@@ -139,10 +139,15 @@ class RoomClient:
     """
 
     def __init__(self, url: str, room: str, token: str) -> None:
+        base = _socket_url(url)
         self.id = ""
         """Of this participant, once it has joined."""
-        self._url = f"{_socket_url(url)}/rooms/{quote(room, safe='')}"
-        self._token = token
+        self.server = f"http{base.removeprefix('ws')}"
+        """Where the server answers over HTTP."""
+        self.name = room
+        """Of the room."""
+        self.token = token
+        self._url = f"{base}/rooms/{quote(room, safe='')}"
         self._socket: ClientConnection
         self._reading: asyncio.Task[None]
         self._numbers = itertools.count(1)
@@ -154,7 +159,7 @@ class RoomClient:
         """Why the connection is no more."""
 
     async def __aenter__(self) -> RoomClient:
-        self._socket = await _dial(self._url, self._token)
+        self._socket = await _dial(self._url, self.token)
         with self.events() as events:
             self._reading = asyncio.create_task(self._read())
             try:
@@ -199,16 +204,35 @@ class RoomClient:
         return await self.request(wire.INVOKE, header | whose, content.payload)
 
     @asynccontextmanager
-    async def stream(self, toolkit: str, tool: str, *first: Content) -> AsyncIterator[CallStream]:
+    async def stream(
+        self,
+        toolkit: str,
+        tool: str,
+        *first: Content,
+        arguments: Content = wire.OPEN,
+        participant_id: str | None = None,
+        on_behalf_of_id: str | None = None,
+    ) -> AsyncIterator[CallStream]:
         """Call a tool that streams, and send it some first contents.
 
         The stream ends with the block; where that raises, the tool is told that it was given up.
+        A tool that answers once sends that alone.
+
+        Args:
+            toolkit: as of `call`, like what else is named so there.
+            tool: its name in there.
+            first: what to send at once.
+            arguments: what a tool is given that reads no stream.
+            participant_id: who hosts the toolkit.
+            on_behalf_of_id: the participant for whom this one acts.
         """
         stream = CallStream(self, uuid.uuid4().hex)
         self._streams[stream.id] = stream
-        header = {"toolkit": toolkit, "tool": tool, "arguments": wire.OPEN.header}
+        header = {"toolkit": toolkit, "tool": tool, "arguments": arguments.header}
+        whose = {"participant_id": participant_id, "on_behalf_of_id": on_behalf_of_id}
+        asked = header | whose | {"tool_call_id": stream.id}
         try:
-            answer = await self.request(wire.INVOKE, header | {"tool_call_id": stream.id})
+            answer = await self.request(wire.INVOKE, asked, arguments.payload)
             if not answer.is_open:
                 stream.take(answer)
                 stream.take(wire.CLOSE)

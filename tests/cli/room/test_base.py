@@ -34,6 +34,7 @@ VERBS: dict[str, list[tuple[str, ...]]] = {
     "queue": [
         ("list",),
         ("send", "--queue", "q", "--json", "{}"),
+        ("send-mail", "--queue", "q", "--subject", "a", "--from", "a@example.org"),
         *((verb, "--queue", "q") for verb in ("receive", "size", "drain", "close")),
     ],
     "messaging": [
@@ -42,7 +43,11 @@ VERBS: dict[str, list[tuple[str, ...]]] = {
         ("broadcast", "--data", "{}"),
         ("listen",),
     ],
-    "agent": [("list-toolkits",), ("invoke-tool", "--toolkit", "desk", "--tool", "ask")],
+    "agent": [
+        ("list-toolkits",),
+        ("invoke-tool", "--toolkit", "desk", "--tool", "ask"),
+        ("call", "--agent-url", "http://127.0.0.1:9/", "--participant-name", "bot"),
+    ],
     "sync": [("create", "a"), ("get", "a"), ("inspect", "a")],
     "developer": [("log", "--type", "t", "--data", "{}"), ("watch",)],
     "service": [("list",), ("describe", "--id", "s"), ("restart", "--id", "s")],

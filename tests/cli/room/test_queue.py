@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import email.policy
 import json
 from typing import TYPE_CHECKING
 
@@ -64,3 +66,36 @@ def test_what_is_no_message_is_refused(command: RoomCommand, tmp_path: Path) -> 
     assert "either" in command.fails(2, *send)
     assert "either" in command.fails(2, *send, "--json", "{}", "--json-file", str(file))
     assert "No such file" in command.fails(1, *send, "--json-file", str(tmp_path / "none"))
+
+
+def test_a_mail_is_put_into_a_queue(command: RoomCommand, tmp_path: Path) -> None:
+    (tmp_path / "plan.txt").write_text("water")
+    (tmp_path / "data.unknown").write_bytes(b"\x00\xff")
+    written = ("--from", "Ann <ann@example.org>", "--subject", "H\u00e4llo", "--body", "Hi, Ben")
+    files = [f"--attachment={tmp_path / name}" for name in ("plan.txt", "data.unknown")]
+
+    command.out("queue", "send-mail", "--queue", "mail", *written, *files)
+
+    received = json.loads(command.out("queue", "receive", "--queue", "mail"))
+    mail = email.message_from_bytes(
+        base64.b64decode(received["base64"]), policy=email.policy.default
+    )
+    assert (mail["From"], mail["To"], mail["Subject"]) == (written[1], "mail", written[3])
+    assert "@example.org>" in mail["Message-ID"] and mail["Date"]
+    body = mail.get_body()
+    assert body is not None and body.get_content() == "Hi, Ben\n"
+    assert [(it.get_filename(), it.get_content_type()) for it in mail.iter_attachments()] == [
+        ("plan.txt", "text/plain"),
+        ("data.unknown", "application/octet-stream"),
+    ]
+
+
+def test_what_is_no_mail_is_refused(command: RoomCommand, tmp_path: Path) -> None:
+    send = ("queue", "send-mail", "--queue", "mail", "--subject", "a", "--from")
+
+    assert "mail address" in command.fails(2, *send, "ann")
+    assert "mail address" in command.fails(2, *send, "a@example.org, b@example.org")
+    assert "into a mail" in command.fails(2, *send, "a@example.org\nTo: b@example.org")
+    nothing = ("--attachment", str(tmp_path / "none"))
+    assert "No such file" in command.fails(1, *send, "a@example.org", *nothing)
+    assert command.json("queue", "list") == []
