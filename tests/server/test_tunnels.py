@@ -8,26 +8,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from starlette.datastructures import Headers
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from syncroom.apis.containers import Containers
-from syncroom.auth.keys import Keyring
-from syncroom.auth.visitor import Visitor
-from syncroom.backends import Backends
-from syncroom.errors import NotFound
-from syncroom.hooks import Hooks
-from syncroom.limits import Limits
-from syncroom.server.service import running
-from syncroom.server.tunnels import Tunnels
-from tests.apis.fakes import FakeCaller, ask
-from tests.support import tokens
+from syncroom import RoomClient
 from tests.support.podman import IMAGE, Podman
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from websockets.asyncio.client import ClientConnection
 
@@ -35,8 +23,7 @@ if TYPE_CHECKING:
     from tests.support.server import Server
 
 WAIT_S = 20.0
-SECRET = "the secret of a server with tunnels: 0123456789"
-PORTS = {"ports": [{"container_port": 8080, "host_port": 0}]}
+ECHO = "nc -ll -p 8080 -e /bin/cat"
 LARGE = os.urandom(3 << 20)
 
 
@@ -80,6 +67,20 @@ async def _read(client: ClientConnection, size: int) -> bytes:
         part = await client.recv()
         came += part if isinstance(part, bytes) else b""
     return came
+
+
+async def _echo(server: Server, name: str, data: bytes) -> bytes:
+    """What comes back of bytes from a container, once it listens."""
+    while True:
+        async with tunnel(server, name, 8080) as client:
+            parts = [data[at : at + 65536] for at in range(0, len(data), 65536)]
+            sending = asyncio.create_task(client.send(parts))
+            try:
+                return await _read(client, len(data))
+            except ConnectionClosed:
+                assert client.close_code == 1013
+            finally:
+                await asyncio.wait([sending])
 
 
 async def test_bytes_pass_both_ways_and_either_end_closes(start_server: ServerFactory) -> None:
@@ -153,26 +154,24 @@ async def test_what_is_not_there_closes_the_tunnel(start_server: ServerFactory) 
         assert client.close_code == code
 
 
-async def test_a_container_is_reached_where_it_publishes_a_port(tmp_path: Path) -> None:
-    podman = Podman()
-    outside = Backends(container_engine=podman.url)
-    token = tokens.mint(SECRET, room="demo", name="ann", role="user", api={"tunnels": {}})
+async def test_bytes_pass_both_ways_to_a_port_that_a_container_publishes(
+    start_server: ServerFactory,
+) -> None:
+    podman = Podman(netns="bridge")
     try:
-        async with (
-            asyncio.timeout(WAIT_S),
-            running(tmp_path, SECRET, Limits(), Hooks(), outside) as service,
-        ):
-            containers = service.rooms.room("demo").apis.toolkits["containers"]
-            assert isinstance(containers, Containers)
-            wanted = {"image": IMAGE, "command": "sleep 1000", **PORTS}
-            asked = ask(containers, "run", FakeCaller("ann"), wanted)
-            await asked.over.wait()
-            name = asked.answer["json"]["container_id"]
-            tunnels = Tunnels(service.rooms, Keyring(SECRET, {}), {})
-            _, _, dial = tunnels.find(Visitor(name, "81/", token, Headers(), {}, ""))
+        server = start_server(backends={"container_engine": podman.url})
+        async with asyncio.timeout(WAIT_S):
+            async with RoomClient(server.url, "demo", server.token(scope="full")) as room:
+                wanted = {"image": IMAGE, "command": ECHO, "ports": [{"container_port": 8080}]}
+                answer = await room.call("containers", "run", wanted)
+                name = answer.header["json"]["container_id"]
 
-            assert 0 < await containers.published_port(name, 8080) < 1 << 16
-            with pytest.raises(NotFound):
-                await dial()
+                assert await _echo(server, name, LARGE) == LARGE
+                for port, other in ((81, {}), (8080, {"room": "elsewhere"})):
+                    async with tunnel(server, name, port, **other) as client:
+                        with pytest.raises(ConnectionClosed):
+                            await client.recv()
+                    assert client.close_code == 4404
+                await room.call("containers", "delete_container", {"container_id": name})
     finally:
         podman.close()

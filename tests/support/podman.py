@@ -20,7 +20,7 @@ _COMMANDS = ("sh", "cat", "echo", "env", "nc", "sleep", "stty", "true")
 _SETTINGS = """\
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-netns = "none"
+netns = "{netns}"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
@@ -37,17 +37,21 @@ os.execvp(sys.argv[2], sys.argv[2:])
 
 
 class Podman:
-    """Podman's service, on a folder of its own that goes with it."""
+    """Podman's service, on a folder of its own that goes with it.
 
-    def __init__(self) -> None:
-        for program in ("podman", "runc", "conmon"):
+    Args:
+        netns: ``none``, or ``bridge`` for containers whose ports can be reached.
+    """
+
+    def __init__(self, netns: str = "none") -> None:
+        for program in ("podman", "runc", "conmon", *(["iptables"] if netns == "bridge" else [])):
             if shutil.which(program) is None:
                 need(f"{program} is not installed")
         self._made = tempfile.TemporaryDirectory(prefix="podman-")
         self._folder = folder = Path(self._made.name)  # short, as podman and sockets want it
         self._path = folder / "engine.sock"
         self.url = f"unix://{self._path}"
-        (folder / "containers.conf").write_text(_SETTINGS)
+        (folder / "containers.conf").write_text(_SETTINGS.format(netns=netns))
         self._import_image()
         self._process = self._serve()
 
