@@ -296,6 +296,9 @@ class _SyncWire:
     def updates(self, updates: Sequence[bytes]) -> bytes:
         return b"".join([self._encode(self._next, data) for data in updates])
 
+    def history(self, updates: Sequence[bytes]) -> bytes:
+        return self.updates(updates)
+
     def answer(self, update: bytes) -> bytes:
         head = self._next if self._is_greeted else self._first
         self._is_greeted = True

@@ -8,6 +8,7 @@ its writer when it is on disk.
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum, auto
 from functools import partial
 from time import perf_counter
@@ -90,8 +91,12 @@ class Document:
         self.schema: MeshSchema | None = None
         """What its content follows; None for documents of editors."""
         self.peers: set[Peer] = set()
-        self.unsaved = 0
-        """Records on their way to the disk."""
+        self._kept = 0
+        """How many records were handed on to be stored."""
+        self._on_disk = 0
+        """How many of them are."""
+        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        """Who waits until so many are, in order."""
         self.ended: frozenset[int] = frozenset()
         """The client ids that wrote in documents of this path that were deleted."""
         self.stored_bytes = 0
@@ -149,6 +154,18 @@ class Document:
     def is_new(self) -> bool:
         """Whether nobody ever put anything into it."""
         return self.schema is None and self._log.is_empty
+
+    @property
+    def unsaved(self) -> int:
+        """Records on their way to the disk."""
+        return self._kept - self._on_disk
+
+    def when_saved(self, then: Callable[[], None]) -> None:
+        """Have something called when all that was handed on to be stored is on disk."""
+        if self.unsaved:
+            self._waiting.append((self._kept, then))
+        else:
+            then()
 
     @property
     def bytes_max(self) -> int:
@@ -239,7 +256,8 @@ class Document:
                 self._owners.claim(peer, new.sections[0].client)
             self._state.apply(new)
             self._log.append(new)
-            self._run(peer).add(new.data, [section.client for section in new.sections])
+            clients = [section.client for section in new.sections]
+            self._run(peer, is_live=live).add(new.data, clients)
         if reached is not None:
             return Outcome.GAP
         return Outcome.KNOWN if new is None else Outcome.TAKEN
@@ -305,7 +323,7 @@ class Document:
             raise Unavailable(f"nothing can be saved at present: {self._failure}")
         self.schema = schema
         self.stored_bytes += len(EMPTY_UPDATE)
-        self.unsaved += 1
+        self._kept += 1
         record = Record(self._now_ms(), participant, (), (EMPTY_UPDATE,))
         self._keep(record, partial(self._durable, None, b"", None), schema.text)
 
@@ -362,12 +380,16 @@ class Document:
             self._forget_answers()
         for run in turn:
             run.end_typing()
-        encoded = {wire: [wire.updates(run.updates) for run in turn] for wire in self._readers}
+        encoded = {wire: [run.encode(wire) for run in turn] for wire in self._readers}
         if self._keep is not None:
             for index, run in enumerate(turn):
-                parts = encoded.get(run.peer.wire) if run.peer is not None else None
                 began = self._turn_began if run is turn[-1] else None
-                self._store(self._keep, run, parts[index] if parts else b"", began)
+                frames = b""
+                if run.peer is not None:
+                    wire = run.peer.wire
+                    is_encoded = run.is_live and wire in encoded
+                    frames = encoded[wire][index] if is_encoded else wire.updates(run.updates)
+                self._store(self._keep, run, frames, began)
         self._relay(turn, shown, encoded)
         if turn:
             self._count(turn)
@@ -455,15 +477,15 @@ class Document:
         else:
             self._show(self._presence.show(entry.client, state, peer.participant, self._now_ms()))
 
-    def _run(self, peer: Peer | None) -> Run:
+    def _run(self, peer: Peer | None, *, is_live: bool = True) -> Run:
         """What a peer sends in this turn, after what others sent."""
         turn = self._turn
         if not turn:
             self._turn_began = perf_counter()
             self._loop.call_soon(self.flush)
-        elif turn[-1].peer is peer:
+        elif turn[-1].peer is peer and turn[-1].is_live is is_live:
             return turn[-1]
-        turn.append(Run(peer))
+        turn.append(Run(peer, is_live))
         return turn[-1]
 
     def _show(self, entry: Entry | None) -> None:
@@ -511,7 +533,7 @@ class Document:
     def _store(self, keep: Keep, run: Run, frames: bytes, began: float | None) -> None:
         who = run.peer.participant.id if run.peer is not None else ""
         record = Record(self._now_ms(), who, tuple(run.clients), tuple(run.updates))
-        self.unsaved += 1
+        self._kept += 1
         keep(record, partial(self._durable, run.peer, frames, began))
         self.growth.add(record)
         if self.growth.is_due and self.on_growth is not None:
@@ -523,13 +545,15 @@ class Document:
 
         With the last record of a turn comes when that turn began.
         """
-        self.unsaved -= 1
+        self._on_disk += 1
         if began is not None:
             self._metrics.durable.observe(perf_counter() - began)
         if peer is not None:
             if not self._saved:
                 self._loop.call_soon(self._confirm)
             self._saved.setdefault(peer, []).append(frames)
+        while self._waiting and self._waiting[0][0] <= self._on_disk:
+            self._waiting.popleft()[1]()
 
     def _confirm(self) -> None:
         saved, self._saved = self._saved, {}

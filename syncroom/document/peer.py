@@ -17,6 +17,12 @@ class Wire(Protocol):
     def updates(self, updates: Sequence[bytes]) -> bytes:
         """Changes, in order."""
 
+    def history(self, updates: Sequence[bytes]) -> bytes:
+        """What somebody brings of earlier times, in order: among it may be what the reader wrote.
+
+        It must not look like an update that is returned to its writer: it need not be on disk.
+        """
+
     def answer(self, update: bytes) -> bytes:
         """The answer to a state vector."""
 
@@ -79,6 +85,9 @@ class _Deaf:
     """The wire of an author."""
 
     def updates(self, updates: Sequence[bytes]) -> bytes:
+        return b""
+
+    def history(self, updates: Sequence[bytes]) -> bytes:
         return b""
 
     def answer(self, update: bytes) -> bytes:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from syncroom.document.log import Typing
-    from syncroom.document.peer import Peer
+    from syncroom.document.peer import Peer, Wire
 
 _LETTERS_MAX = 100
 """Letters typed in one turn that go out as one update: each length in it is one byte then."""
@@ -21,10 +21,12 @@ _LETTERS_MAX = 100
 class Run:
     """The updates that one peer sent in one turn, without another's between them."""
 
-    __slots__ = ("_since", "_typing", "_until", "clients", "count", "peer", "updates")
+    __slots__ = ("_since", "_typing", "_until", "clients", "count", "is_live", "peer", "updates")
 
-    def __init__(self, peer: Peer | None) -> None:
+    def __init__(self, peer: Peer | None, is_live: bool) -> None:
         self.peer = peer
+        self.is_live = is_live
+        """Whether these are changes just made, rather than history that it brings."""
         self.updates: list[bytes] = []
         self.clients: set[int] = set()
         self.count = 0
@@ -50,6 +52,10 @@ class Run:
         self._until = typing.until
         self.count += 1
         return goes_on
+
+    def encode(self, wire: Wire) -> bytes:
+        """As the others get it."""
+        return wire.updates(self.updates) if self.is_live else wire.history(self.updates)
 
     def end_typing(self) -> None:
         """Make an update of the letters."""

@@ -70,6 +70,9 @@ class YjsWire:
             ]
         )
 
+    def history(self, updates: Sequence[bytes]) -> bytes:
+        return b"".join(map(self.answer, updates))
+
     def answer(self, update: bytes) -> bytes:
         return binary_frame(yjs.step_2(update))
 
@@ -202,6 +205,7 @@ class YjsSession:
         self._may_write = may_write
         self._write = connection.write
         self._is_greeted = False
+        """Whether it asked for the document; before that it hears nothing of others."""
         self._has_asked = False
         """Whether an answer to our sync step 1 is on its way."""
         self._is_told = False
@@ -254,8 +258,8 @@ class YjsSession:
         refuse(self._connection, error, self._who(), offender)
 
     def deliver(self, data: bytes) -> None:
-        """Send what others did, unless the client lags: then one diff comes later."""
-        if self._lag_vector is None:
+        """Send what others did, unless an answer comes later that holds it."""
+        if self._lag_vector is None and self._is_greeted:
             self._write(data)
         else:
             self._metrics.bytes_spared += len(data)
@@ -403,15 +407,15 @@ class YjsSession:
         if not self._is_greeted and document.is_of_deleted(clocks):
             raise NotFound("the document that you have was deleted; a new one begins empty")
         answer = document.answer(self.wire, vector)
-        if not self._is_greeted:
-            self._is_greeted = True
-            if self._may_write:
-                self._has_asked = True
-                answer += binary_frame(yjs.step_1(document.vector()))
-            elif document.lacks(clocks):
-                self._tell("this document is read only for you: what you changed is not saved")
-            answer += document.everyone(self)
-        self._send(answer)
+        if self._is_greeted:
+            self._send(answer)
+            return
+        self._is_greeted = True
+        self._send(answer + document.everyone(self))
+        if self._may_write:
+            self._ask()
+        elif document.lacks(clocks):
+            self._tell("this document is read only for you: what you changed is not saved")
 
     def _update(self, data: bytes, *, live: bool) -> None:
         if not self._may_write:
@@ -436,8 +440,17 @@ class YjsSession:
             self._tell("this document is as large as it may be: what you add is not saved")
 
     def _ask(self) -> None:
+        """Send our sync step 1, once all that it says we have is on disk: it is taken for saved."""
         self._has_asked = True
-        self._send(binary_frame(yjs.step_1(self._document.vector())))
+        document = self._document
+        document.flush()
+        document.when_saved(
+            partial(self._send_question, binary_frame(yjs.step_1(document.vector())))
+        )
+
+    def _send_question(self, question: bytes) -> None:
+        if self._connection.session is self:
+            self._send(question)
 
     def _tell(self, reason: str) -> None:
         """Say once that something was not accepted."""

@@ -23,6 +23,9 @@ class PlainWire:
     def updates(self, updates: Sequence[bytes]) -> bytes:
         return b"".join(map(bytes_of.update, updates))
 
+    def history(self, updates: Sequence[bytes]) -> bytes:
+        return b"".join(map(bytes_of.step2, updates))
+
     def answer(self, update: bytes) -> bytes:
         return bytes_of.step2(update)
 
@@ -64,6 +67,9 @@ class FakePeer:
 
     def updates(self) -> list[bytes]:
         return [message.payload for message in self.heard("update")]
+
+    def history(self) -> list[bytes]:
+        return [message.payload for message in self.heard("step2")]
 
     def states(self) -> list[bytes_of.State]:
         return [state for message in self.heard("awareness") for state in message.states]

@@ -256,7 +256,37 @@ async def test_a_change_with_a_gap_is_not_taken_and_of_an_answer_what_is_ready()
     await turn()
 
     assert scene.clocks() == {1: 5}
-    assert ben.updates() == [first(1, "ready")]
+    assert ben.history() == [first(1, "ready")]
+
+
+async def test_history_that_somebody_brings_looks_like_an_update_to_nobody_else() -> None:
+    scene = Scene()
+    ann, ben = scene.peer("ann"), scene.peer("ben")
+
+    scene.take(ann, first(2, "of ben"), live=False)
+    scene.take(ann, first(1, "new"))
+    await turn()
+    assert (ben.history(), ben.updates()) == ([first(2, "of ben")], [first(1, "new")])
+    assert ann.deliveries == []
+    scene.disk.sync()
+    await turn()
+
+    assert ann.updates() == [first(2, "of ben"), first(1, "new")]
+    assert len(ben.deliveries) == 1
+
+
+async def test_who_waits_for_the_disk_is_told_when_what_was_taken_before_is_on_it() -> None:
+    scene = Scene()
+    ann = scene.peer("ann")
+    told: list[str] = []
+    scene.document.when_saved(lambda: told.append("nothing to wait for"))
+    scene.take(ann, first(1))
+    await turn()
+    scene.document.when_saved(lambda: told.append("the first"))
+    assert told == ["nothing to wait for"]
+
+    scene.disk.sync()
+    assert told.pop() == "the first"
 
 
 async def test_a_keystroke_is_vetted_like_everything_else() -> None:
@@ -324,7 +354,8 @@ async def test_native_code_that_fails_takes_nothing_from_what_was_accepted(
         with pytest.raises(RuntimeError):
             scene.document.answer(WIRE, state_vector.encode({1: 1}))
 
-    assert [data for record in scene.disk.records for data in record.updates] == ben.updates()
+    relayed = ben.history() + ben.updates()
+    assert [data for record in scene.disk.records for data in record.updates] == relayed
     assert scene.clocks() == {1: 1500} | dict.fromkeys(range(2, 1500), 1)
     whole = read_update(scene.document.whole(), 64)
     assert {section.client: section.end for section in whole.sections} == scene.clocks()

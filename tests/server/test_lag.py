@@ -5,84 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncroom.auth.participant import Participant
-from syncroom.limits import Limits
-from syncroom.rooms import Rooms
 from syncroom.sessions.yjs import YjsSession
-from syncroom.store.memory import MemoryStore
 from tests.document.fakes import turn
 from tests.protocol import craft
-from tests.protocol.honest import Replica
-from tests.server.fakes import read_frames
+from tests.server.seats import FakeConnection, make_room, take_seat
 from tests.support import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from syncroom.document.document import Document
-    from syncroom.room import Room
-    from syncroom.sessions.connection import Session
-
-
-class FakeConnection:
-    """A socket whose buffer is full as soon as it is told to be, as asyncio's transports are."""
-
-    def __init__(self) -> None:
-        self.session: Session | None = None
-        self.is_open = True
-        self.address = "127.0.0.1"
-        self.bytes_in = 0
-        self.written = b""
-        self.is_full_after_next = False
-        self.holds = 0
-        self.write: Callable[[bytes], None] = self._write
-
-    def _write(self, data: bytes) -> None:
-        self.written += data
-        if self.is_full_after_next and self.session is not None:
-            self.is_full_after_next = False
-            self.session.pause()
-
-    def hold(self) -> None:
-        self.holds += 1
-
-    def release(self) -> None:
-        self.holds -= 1
-
-    def close(self, code: int, reason: str) -> None:
-        raise AssertionError(f"closed with {code}: {reason}")
-
-    def abort(self) -> None:
-        raise AssertionError("cut")
-
-    def dismiss(
-        self, code: int, reason: str, *, keepalive: bytes = b"", offender: str | None = None
-    ) -> None:
-        raise AssertionError(f"dismissed with {code}: {reason}")
-
-    def messages(self) -> list[wire.Message]:
-        return [m for _, data in read_frames(self.written) for m in wire.messages(data)]
-
-    def text(self) -> str:
-        reader = Replica(98)
-        for message in self.messages():
-            if message.kind in ("step2", "update"):
-                reader.learn(message.payload)
-        return reader.text()
-
-
-async def _room(**limits: int) -> tuple[Room, Document]:
-    store = MemoryStore()
-    await store.open()
-    room = Rooms(store, Limits.model_validate(limits)).room("demo")
-    return room, await room.load("notes")
-
-
-def _seat(room: Room, document: Document, name: str) -> tuple[FakeConnection, YjsSession]:
-    connection = FakeConnection()
-    participant = Participant(f"id-of-{name}", name, "user", None, None)
-    session = YjsSession(connection, room, participant, True, document)
-    session.receive(wire.step1())
-    return connection, session
 
 
 def _update(client: int, text: str) -> bytes:
@@ -90,9 +20,9 @@ def _update(client: int, text: str) -> bytes:
 
 
 async def test_a_change_of_the_turn_in_which_a_confirmation_fills_the_socket_arrives() -> None:
-    room, document = await _room()
-    slow, slow_session = _seat(room, document, "slow")
-    _, fast = _seat(room, document, "fast")
+    room, document = await make_room()
+    slow, slow_session = take_seat(room, document, "slow")
+    _, fast = take_seat(room, document, "fast")
     slow_session.receive(_update(1, "own"))
     await turn()
 
@@ -108,9 +38,9 @@ async def test_a_change_of_the_turn_in_which_a_confirmation_fills_the_socket_arr
 
 
 async def test_what_comes_while_a_client_lags_comes_as_one_difference() -> None:
-    room, document = await _room()
-    slow, slow_session = _seat(room, document, "slow")
-    _, fast = _seat(room, document, "fast")
+    room, document = await make_room()
+    slow, slow_session = take_seat(room, document, "slow")
+    _, fast = take_seat(room, document, "fast")
 
     slow.is_full_after_next = True
     slow_session.keep_alive()
@@ -129,9 +59,9 @@ async def test_what_comes_while_a_client_lags_comes_as_one_difference() -> None:
 
 
 async def test_a_difference_that_fills_the_socket_again_is_followed_by_another() -> None:
-    room, document = await _room()
-    slow, slow_session = _seat(room, document, "slow")
-    _, fast = _seat(room, document, "fast")
+    room, document = await make_room()
+    slow, slow_session = take_seat(room, document, "slow")
+    _, fast = take_seat(room, document, "fast")
     slow.is_full_after_next = True
     slow_session.keep_alive()
     for number in range(5):
@@ -146,9 +76,9 @@ async def test_a_difference_that_fills_the_socket_again_is_followed_by_another()
 
 
 async def test_presence_is_told_again_after_lagging() -> None:
-    room, document = await _room()
-    slow, slow_session = _seat(room, document, "slow")
-    _, fast = _seat(room, document, "fast")
+    room, document = await make_room()
+    slow, slow_session = take_seat(room, document, "slow")
+    _, fast = take_seat(room, document, "fast")
     slow.is_full_after_next = True
     slow_session.keep_alive()
 
@@ -161,9 +91,9 @@ async def test_presence_is_told_again_after_lagging() -> None:
 
 
 async def test_a_question_asked_while_lagging_is_answered_afterwards() -> None:
-    room, document = await _room()
-    slow, slow_session = _seat(room, document, "slow")
-    _, fast = _seat(room, document, "fast")
+    room, document = await make_room()
+    slow, slow_session = take_seat(room, document, "slow")
+    _, fast = take_seat(room, document, "fast")
     slow.is_full_after_next = True
     slow_session.keep_alive()
     fast.receive(_update(2, "theirs"))
@@ -180,7 +110,7 @@ async def test_a_question_asked_while_lagging_is_answered_afterwards() -> None:
 
 
 async def test_a_client_that_lags_before_its_first_question_is_greeted_nevertheless() -> None:
-    room, document = await _room()
+    room, document = await make_room()
     connection = FakeConnection()
     participant = Participant("id-of-slow", "slow", "user", None, None)
     session = YjsSession(connection, room, participant, True, document)
@@ -194,8 +124,8 @@ async def test_a_client_that_lags_before_its_first_question_is_greeted_neverthel
 
 
 async def test_a_writer_that_lags_is_confirmed_when_it_reads_again() -> None:
-    room, document = await _room()
-    slow, slow_session = _seat(room, document, "slow")
+    room, document = await make_room()
+    slow, slow_session = take_seat(room, document, "slow")
     slow.is_full_after_next = True
     slow_session.keep_alive()
 
@@ -208,8 +138,8 @@ async def test_a_writer_that_lags_is_confirmed_when_it_reads_again() -> None:
 
 
 async def test_a_confirmation_that_fills_the_socket_is_not_lost() -> None:
-    room, document = await _room()
-    slow, slow_session = _seat(room, document, "slow")
+    room, document = await make_room()
+    slow, slow_session = take_seat(room, document, "slow")
     slow.is_full_after_next = True
     slow_session.keep_alive()
     slow_session.receive(_update(1, "own"))
@@ -224,8 +154,8 @@ async def test_a_confirmation_that_fills_the_socket_is_not_lost() -> None:
 
 
 async def test_nothing_more_is_read_from_a_writer_that_reads_nothing_until_it_reads() -> None:
-    room, document = await _room(outbox_bytes_max=100)
-    slow, slow_session = _seat(room, document, "slow")
+    room, document = await make_room(outbox_bytes_max=100)
+    slow, slow_session = take_seat(room, document, "slow")
     slow.is_full_after_next = True
     slow_session.keep_alive()
 

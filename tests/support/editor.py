@@ -130,7 +130,8 @@ class Editor(Notebook):
     An honest client by hand: it keeps every update it made, and knows which came back.
 
     The server echoes a client's update to it, byte by byte, once it is on disk. What the server
-    knows of it already when the two meet again is on disk as well, and is not echoed.
+    says that it knows of it when the two meet again is on disk as well, and is not echoed. What
+    somebody else brings of it, after the server lost it, comes as a sync step 2, and need not be.
     """
 
     def __init__(self, client_id: int | None = None) -> None:
@@ -204,8 +205,8 @@ class Editor(Notebook):
     def _take(self, message: wire.Message) -> None:
         if message.kind not in ("step2", "update"):
             return
-        self.acknowledged = max(self.acknowledged, self._sent.get(message.payload, 0))
         if message.kind == "update":  # what was typed in one turn comes back as one update
+            self.acknowledged = max(self.acknowledged, self._sent.get(message.payload, 0))
             self._acknowledge(read_update(message.payload, 64))
         self._is_remote = True
         self.doc.apply_update(message.payload)

@@ -26,6 +26,7 @@ export interface LinkState {
 }
 
 const SYNC_STEP_1 = 0;
+const SYNC_STEP_2 = 1;
 
 export class Link {
   readonly doc = new Doc();
@@ -104,6 +105,7 @@ export class Link {
 
   #confirm(kind: number, payload: Uint8Array): void {
     if (kind === SYNC_STEP_1) this.#unsaved.known(payload);
+    else if (kind === SYNC_STEP_2) this.#unsaved.answered(payload);
     else this.#unsaved.confirmed(payload);
     if (this.#phase === "connected" && this.#unsaved.isEmpty) this.#reason = null;
     this.#report();

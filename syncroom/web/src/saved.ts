@@ -4,9 +4,10 @@
  * The server sends a writer its own updates back once they are stored. It may join several updates
  * into one, leaves out what it knew already, and after a reconnect the same edits travel in a sync
  * step 2 of other bytes. So what counts is not which bytes come back but which insertions and
- * deletions they hold: an edit is confirmed by an update or a sync step 2 from the server that holds
- * it. An insertion is also confirmed by a later one of the same client, and by a state vector of
- * the server's that reaches past it: nothing is stored before what it builds on.
+ * deletions they hold: an edit is confirmed by an update from the server that holds it. An insertion
+ * is also confirmed by a later one of the same client, and by a state vector of the server's that
+ * reaches past it: nothing is stored before what it builds on. The server sends that vector once
+ * what it says is on disk, and with it the sync step 2 that came before.
  */
 
 import { decodeStateVector, decodeUpdate, Skip } from "yjs";
@@ -16,6 +17,7 @@ import { Spans } from "./spans";
 export class Unsaved {
   readonly #inserted = new Spans();
   readonly #deleted = new Spans();
+  #answer: Uint8Array | null = null;
 
   get isEmpty(): boolean {
     return this.#inserted.isEmpty && this.#deleted.isEmpty;
@@ -30,7 +32,12 @@ export class Unsaved {
     }
   }
 
-  /** The server sent this update, or answered with it. */
+  /** The server answered with this, which need not be on its disk yet. */
+  answered(update: Uint8Array): void {
+    this.#answer = update;
+  }
+
+  /** The server sent this update. */
   confirmed(update: Uint8Array): void {
     if (this.isEmpty) return;
     const { structs, ds } = decodeUpdate(update);
@@ -43,8 +50,10 @@ export class Unsaved {
     }
   }
 
-  /** The server said in its sync step 1 what it has. */
+  /** The server said in its sync step 1 what it has on disk. */
   known(stateVector: Uint8Array): void {
+    if (this.#answer !== null) this.confirmed(this.#answer);
+    this.#answer = null;
     if (this.#inserted.isEmpty) return;
     for (const [client, clock] of decodeStateVector(stateVector)) {
       this.#inserted.remove(client, 0, clock);
