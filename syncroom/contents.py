@@ -132,17 +132,20 @@ class Contents:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return content._replace(value=text.encode())
 
-    async def read_json(self, room: str, path: str, schema: MeshSchema | None = None) -> Content:
+    async def read_json(
+        self, room: str, path: str, schema: MeshSchema | None = None, *, with_ids: bool = False
+    ) -> Content:
         """A document as JSON: by its schema, by the one that is given where it has none, or plain.
 
-        Raises `NotFound`, and what reading raises.
+        By a schema, the ids of elements may be among it. Raises `NotFound`, and what reading
+        raises.
         """
         snapshot = await self._snapshot(room, path)
         if snapshot.schema is None and schema is not None:
             snapshot = snapshot._replace(schema=schema.given)
         if snapshot.schema is None:
             return await self._read(snapshot, "json", {})
-        content = await self._read(snapshot, "mesh", {})
+        content = await self._read(snapshot, "mesh", {"with_ids": with_ids})
         left_out = tuple(content.value["left_out"])
         return content._replace(value=content.value["json"], left_out=left_out)
 

@@ -93,8 +93,8 @@ class MeshDocuments:
             raise Conflict(f"there is a document {path!r} already")
         await self._begin(room, document, who, schema, initial, is_made=True)
 
-    async def describe(self, room: str, path: str) -> dict[str, Any]:
-        """The content of a document as JSON.
+    async def describe(self, room: str, path: str, *, with_ids: bool = False) -> dict[str, Any]:
+        """The content of a document as JSON, the ids of its elements among it where that is asked.
 
         Raises `NotFound`, `Malformed` where no schema is known for it, and what reading raises.
         """
@@ -102,7 +102,7 @@ class MeshDocuments:
         if document.is_new:
             raise NotFound(f"there is no document {path!r}")
         schema = document.schema or await self._find_schema(room, path, None)
-        content = await self._contents.read_json(room, path, schema)
+        content = await self._contents.read_json(room, path, schema, with_ids=with_ids)
         described: dict[str, Any] = content.value
         return described
 

@@ -79,7 +79,7 @@ class SchemaDocuments(Protocol):
     ) -> None:
         """Make a document where there is none."""
 
-    async def describe(self, room: str, path: str) -> dict[str, Any]:
+    async def describe(self, room: str, path: str, *, with_ids: bool = False) -> dict[str, Any]:
         """The content as JSON."""
 
 
@@ -101,6 +101,9 @@ class Create(_Named):
 
 class Describe(_Named):
     """A document to read."""
+
+    include_ids: bool = False
+    """Whether also by what the SDKs find elements; they don't ask for it."""
 
 
 class Open(_Named):
@@ -155,7 +158,9 @@ class Sync(Toolkit):
     @tool(Describe, _may_read)
     async def describe(self, caller: Caller, request: Describe) -> Content:
         """Tell a document as JSON."""
-        return json_content(await self._documents.describe(self._room.name, request.place))
+        place, with_ids = request.place, request.include_ids
+        told = await self._documents.describe(self._room.name, place, with_ids=with_ids)
+        return json_content(told)
 
     @stream(Open, _may_read)
     async def open(self, caller: Caller, request: Open, stream: Stream) -> None:

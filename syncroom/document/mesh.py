@@ -60,10 +60,16 @@ class Child(NamedTuple):
 
 
 class MeshReader:
-    """Reads documents that follow one schema."""
+    """Reads documents that follow one schema.
 
-    def __init__(self, schema: MeshSchema) -> None:
+    Args:
+        schema: the schema.
+        with_ids: whether to read also by what the SDKs find elements.
+    """
+
+    def __init__(self, schema: MeshSchema, *, with_ids: bool = False) -> None:
         self.schema = schema
+        self._own = (ID,) if with_ids else ()
         self.left_out: list[str] = []
         """What was passed over so far because it does not fit: where it is, and what."""
 
@@ -121,7 +127,8 @@ class MeshReader:
         attributes = attributes_of(node)
         for name in sorted(attributes.keys() - kind.values.keys() - {ID}):
             self._leave_out(where, f"the attribute {name!r}")
-        body = {name: plain(attributes[name]) for name in kind.values if name in attributes}
+        names = (*self._own, *kind.values)
+        body = {name: plain(attributes[name]) for name in names if name in attributes}
         children: list[Any] = [each.json for each in self.children(node, kind, where, depth + 1)]
         text = text_of(node, kind)
         delta = read_delta(text) if text is not None else []

@@ -164,7 +164,7 @@ def _content(opened: Opened, request: Request) -> Any:
 
 
 def _mesh(opened: Opened, request: Request) -> dict[str, Any]:
-    reader = MeshReader(read_schema(request["schema"]))
+    reader = MeshReader(read_schema(request["schema"]), with_ids=request.get("with_ids", False))
     with opened.doc.transaction():
         return {"json": reader.document(opened), "left_out": reader.left_out}
 

@@ -67,7 +67,7 @@ class OneDocument:
     async def create(self, *_: object, **__: object) -> None:
         raise AssertionError("it is there")
 
-    async def describe(self, *_: object) -> dict[str, Any]:
+    async def describe(self, *_: object, **__: object) -> dict[str, Any]:
         raise AssertionError("nobody asks")
 
 

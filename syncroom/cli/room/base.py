@@ -161,13 +161,17 @@ def read_object(text: str, option: str) -> dict[str, Any]:
     return value
 
 
-def read_given(text: str | None, file: Path | None, option: str) -> dict[str, Any]:
-    """A JSON object that an option or a file has; raises `Malformed`, `OSError`."""
+def given(text: str | None, file: Path | None, option: str) -> str:
+    """What an option or a file has; raises `Malformed`, `OSError`."""
     if (text is None) == (file is None):
         raise Malformed(f"give either --{option} or --{option}-file")
-    if file is not None:
-        return read_object(file.read_text(), f"--{option}-file")
-    return read_object(text or "", f"--{option}")
+    return file.read_text() if file is not None else text or ""
+
+
+def read_given(text: str | None, file: Path | None, option: str) -> dict[str, Any]:
+    """A JSON object that an option or a file has; raises `Malformed`, `OSError`."""
+    suffix = "" if file is None else "-file"
+    return read_object(given(text, file, option), f"--{option}{suffix}")
 
 
 def show(value: Any, output: Output, lines: Iterable[str]) -> None:

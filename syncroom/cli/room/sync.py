@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json as json_text
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from syncroom.cli.doc_source import Remote
 from syncroom.cli.options import print_json
-from syncroom.cli.room.base import command, group, read_given, read_object
+from syncroom.cli.room.base import (
+    EXIT_NOT_FOUND,
+    command,
+    given,
+    group,
+    read_given,
+    read_object,
+)
+from syncroom.cli.room.elements import search
 from syncroom.client.room import RoomClient
+from syncroom.errors import Malformed
 from syncroom.protocol.meshagent import binary_content
 
-app = group("sync", "Documents that follow a schema: make and show them.")
+app = group("sync", "Documents that follow a schema: make, show, search and change them.")
 
 DocumentPath = Annotated[str, typer.Argument(metavar="PATH", help="The document.")]
+Ids = Annotated[bool, typer.Option("--include-ids", help="Also the ids of elements, as $id.")]
 Pretty = Annotated[bool, typer.Option("--pretty/--compact", help="Print JSON on several lines.")]
 
 
@@ -39,10 +51,39 @@ async def create(
 
 
 @command(app, "get", "get list.todo --room demo")
-async def get(room: RoomClient, path: DocumentPath, pretty: Pretty = True) -> None:
+async def get(
+    room: RoomClient, path: DocumentPath, include_ids: Ids = False, pretty: Pretty = True
+) -> None:
     """Print a document as JSON."""
-    answer = await room.call("sync", "describe", {"path": path})
-    _print(answer.header["json"], pretty)
+    _print(await _describe(room, path, include_ids), pretty)
+
+
+@command(app, "grep", "grep list.todo 'water|rain' --ignore-case --room demo")
+async def grep(
+    room: RoomClient,
+    path: DocumentPath,
+    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="A regular expression.")],
+    ignore_case: Annotated[
+        bool, typer.Option("--ignore-case", help="Capitals make no difference.")
+    ] = False,
+    before: Annotated[int, typer.Option(min=0, help="Also so many elements before each.")] = 0,
+    after: Annotated[int, typer.Option(min=0, help="Also so many behind it.")] = 0,
+    include_ids: Ids = False,
+    pretty: Pretty = True,
+) -> None:
+    """Print the elements that match, as a JSON array. Exit code 3: there are none.
+
+    Searched are their tags, the names and values of their attributes, and their texts.
+    """
+    try:
+        compiled = re.compile(pattern, re.IGNORECASE if ignore_case else 0)
+    except re.error as error:
+        raise Malformed(f"{pattern!r} is no regular expression: {error}") from None
+    document = await _describe(room, path, include_ids)
+    found = search(document, compiled, before=before, after=after)
+    _print(found, pretty)
+    if not found:
+        raise typer.Exit(EXIT_NOT_FOUND)
 
 
 @command(app, "inspect", "inspect list.todo --room demo")
@@ -52,6 +93,24 @@ async def inspect(room: RoomClient, path: DocumentPath, pretty: Pretty = True) -
     async with room.stream("sync", "open", start) as stream:
         first = await stream.receive()
     _print(first.header["headers"]["schema"], pretty)
+
+
+@command(app, "update", "update list.todo --patch-file changes.json --room demo")
+async def update(
+    room: RoomClient,
+    path: DocumentPath,
+    patch: Annotated[str | None, typer.Option(help="A JSON Patch, which is an array.")] = None,
+    patch_file: Annotated[Path | None, typer.Option(help="A file that holds it.")] = None,
+) -> None:
+    """Change a document, while others edit it: a JSON Patch becomes edits of what differs."""
+    body = given(patch, patch_file, "patch").encode()
+    await Remote(room.server, room.token).take(room.name, path, "patch", None, body)
+
+
+async def _describe(room: RoomClient, path: str, include_ids: bool) -> dict[str, Any]:
+    asked = {"path": path, "include_ids": include_ids}
+    described: dict[str, Any] = (await room.call("sync", "describe", asked)).header["json"]
+    return described
 
 
 def _print(value: Any, pretty: bool) -> None:

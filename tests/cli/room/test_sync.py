@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.command import Command
-from tests.document.schemas import TODO, item, todo
+from tests.document.schemas import TODO, item, text, todo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,3 +58,61 @@ def test_what_is_not_there_or_fits_no_schema_is_told(command: RoomCommand, schem
     assert "JSON object" in command.fails(2, *create, "--json", "[]")
     command.fails(2, *create, "--json", '{"other": {}}')
     assert "No such file" in command.fails(1, "sync", "create", "a.todo", "--schema", "none.json")
+
+
+def test_elements_are_found_by_what_they_and_their_texts_say(
+    command: RoomCommand, schema: Path
+) -> None:
+    second = item(text(("so", {}), ("on", {"bold": True})), title="b", count=42)
+    content = json.dumps(todo(item(title="Water"), second, item(title="c")))
+    command.out("sync", "create", "a.todo", "--schema", str(schema), "--json", content)
+    stored = json.loads(command.out("sync", "get", "a.todo"))["todo"]["items"]
+
+    def found(*arguments: str) -> list[object]:
+        values: list[object] = json.loads(command.out("sync", "grep", "a.todo", *arguments))
+        return values
+
+    assert found("wat|rain", "--ignore-case") == [stored[0]]
+    assert found("^42$", "--before", "1", "--after", "1", "--compact") == stored
+    assert found("soon") == stored[1]["item"]["notes"]
+    assert found("count") == [stored[1]]
+    (with_id,) = found("Water", "--include-ids")
+    assert isinstance(with_id, dict) and with_id["item"].pop("$id")
+    assert with_id == stored[0]
+    assert command.out("sync", "grep", "a.todo", "nothing", code=3) == "[]\n"
+    assert "no regular expression" in command.fails(2, "sync", "grep", "a.todo", "(")
+    assert "no document" in command.fails(3, "sync", "grep", "b.todo", "x")
+
+
+def test_a_document_is_changed_by_a_patch_and_keeps_what_it_does_not_change(
+    command: RoomCommand, schema: Path, tmp_path: Path
+) -> None:
+    made = ("sync", "create", "a.todo", "--schema", str(schema), "--json", json.dumps(CONTENT))
+    command.out(*made)
+    before = json.loads(command.out("sync", "get", "a.todo", "--include-ids"))
+    change = {"op": "replace", "path": "/todo/items/0/item/title", "value": "b"}
+    (tmp_path / "patch.json").write_text(json.dumps([{"op": "remove", "path": "/todo/name"}]))
+
+    command.out("sync", "update", "a.todo", "--patch", json.dumps([change]))
+    command.out("sync", "update", "a.todo", "--patch-file", str(tmp_path / "patch.json"))
+
+    after = json.loads(command.out("sync", "get", "a.todo", "--include-ids"))
+    before["todo"]["items"][0]["item"]["title"] = "b"
+    del before["todo"]["name"]
+    assert after == before
+
+
+def test_what_is_no_patch_or_does_not_fit_changes_nothing(
+    command: RoomCommand, schema: Path
+) -> None:
+    made = ("sync", "create", "a.todo", "--schema", str(schema), "--json", json.dumps(CONTENT))
+    command.out(*made)
+    update = ("sync", "update", "a.todo", "--patch")
+    unknown = [{"op": "add", "path": "/todo/items/0/item/colour", "value": "red"}]
+
+    assert "either" in command.fails(2, "sync", "update", "a.todo")
+    assert "array" in command.fails(2, *update, "{}")
+    assert "JSON" in command.fails(2, *update, "[")
+    assert "'colour'" in command.fails(2, *update, json.dumps(unknown))
+    assert "no document" in command.fails(3, "sync", "update", "b.todo", "--patch", "[]")
+    assert json.loads(command.out("sync", "get", "a.todo")) == CONTENT
