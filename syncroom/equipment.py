@@ -28,7 +28,7 @@ from syncroom.errors import LimitExceeded, NotFound, SyncroomError
 from syncroom.logs import about
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from syncroom.apis.base import Caller
     from syncroom.apis.oauth import TokenEndpoints
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from syncroom.backends import Backends
     from syncroom.contents import Contents
     from syncroom.engine import Engine
-    from syncroom.limits import Limits
     from syncroom.room import Room
+    from syncroom.rooms import Rooms
     from syncroom.store.base import Item, Store
     from syncroom.store.blobs import Blobs
     from syncroom.store.seal import Seal
@@ -67,8 +67,7 @@ class Equipment:
         keyring: holds the secret that tokens are signed with.
         backends: what else lies outside.
         services: says which programs run for a room, by its name.
-        flush: returns when what arrived is on disk.
-        limits: the bounds of the server.
+        rooms: the rooms.
     """
 
     def __init__(
@@ -85,8 +84,7 @@ class Equipment:
         keyring: Keyring,
         backends: Backends,
         services: Callable[[str], RoomServices],
-        flush: Callable[[], Awaitable[None]],
-        limits: Limits,
+        rooms: Rooms,
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -106,8 +104,8 @@ class Equipment:
         self._server = digest.hexdigest()[:16]
         """Tells its containers from those of other servers on the engine."""
         self._services = services
-        self._flush = flush
-        self._limits = limits
+        self._rooms = rooms
+        self._limits = rooms.limits
 
     def registry(self, room: Room) -> Registry:
         """The APIs of one room."""
@@ -116,7 +114,7 @@ class Equipment:
         return Registry(
             Messaging(here.members, here.is_editor, room.limits),
             Agents(partial(self._webhooks.call, room.name), room.limits),
-            Sync(room, self._documents, self._flush),
+            Sync(room, self._documents, self._rooms.flush),
             Queues(*self._kept(room.name, Queues.name), room.limits),
             Storage(shelf, partial(self._sign_url, room.name)),
             Developer(room.limits),
@@ -182,7 +180,8 @@ class Equipment:
         if files is None:
             documents = partial(self._store.documents, room)
             kept = self._kept(room, Storage.name)
-            files = Files(room, self._blobs, *kept, documents, self._limits)
+            is_open = partial(self._rooms.is_open, room)
+            files = Files(room, self._blobs, *kept, documents, is_open, self._limits)
             self._files[room] = files
         return files
 

@@ -104,6 +104,11 @@ class Room:
             self._open_reserved(path)
         return self.documents.get(path)
 
+    def is_open(self, path: str) -> bool:
+        """Whether somebody has the document at a path open, or is about to; it may be new."""
+        document = self.documents.get(path)
+        return path in self._loads or (document is not None and bool(document.peers))
+
     def load(self, path: str) -> asyncio.Task[Document]:
         """Read the document at a path that `find` did not find.
 

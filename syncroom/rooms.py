@@ -126,6 +126,10 @@ class Rooms:
         """The document of a room at a path, if it is in memory."""
         return self._rooms[room].documents.get(path) if room in self._rooms else None
 
+    def is_open(self, room: str, path: str) -> bool:
+        """Whether somebody has the document of a room at a path open, or is about to."""
+        return room in self._rooms and self._rooms[room].is_open(path)
+
     def occupied_since_ms(self, name: str) -> int:
         """When the first of those came into a room that are in it; 0 while nobody is."""
         return self._rooms[name].occupied_since_ms if name in self._rooms else 0

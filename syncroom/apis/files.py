@@ -26,7 +26,7 @@ from syncroom.errors import (
     NotFound,
     Unavailable,
 )
-from syncroom.store.base import Item
+from syncroom.store.base import Item, folders_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -88,7 +88,9 @@ class Files:
         blobs: where bytes are.
         load: reads what was kept of the catalogue.
         keep: writes entries, and takes others away.
-        documents: the documents of the room, which lie in the same folders.
+        documents: the documents of the room, which lie in the same folders: that at a path, those
+            below it and those at the folders that it lies in; all for an empty path.
+        is_open: whether somebody has a document open at a path, written or not.
         limits: the bounds of the server.
     """
 
@@ -98,7 +100,8 @@ class Files:
         blobs: Blobs,
         load: Load,
         keep: Keep,
-        documents: Callable[[], Awaitable[Sequence[DocumentInfo]]],
+        documents: Callable[[str], Awaitable[Sequence[DocumentInfo]]],
+        is_open: Callable[[str], bool],
         limits: Limits,
     ) -> None:
         self.room = room
@@ -106,6 +109,7 @@ class Files:
         self._load = load
         self._keep = keep
         self._documents = documents
+        self._is_open = is_open
         self._limits = limits
         self._files: dict[str, File] = {}
         self._bytes = 0
@@ -121,12 +125,17 @@ class Files:
 
     async def document(self, path: str) -> DocumentInfo | None:
         """The document at a path."""
-        return next((each for each in await self._documents() if each.path == path), None)
+        return next((each for each in await self._documents(path) if each.path == path), None)
 
     async def documents_at(self, path: str) -> Paths:
         """The document at a path, or those that lie below it."""
-        paths = [each.path for each in await self._documents()]
+        paths = [each.path for each in await self._documents(path)]
         return [each for each in paths if each == path or each.startswith(f"{path}/")]
+
+    async def occupies(self, path: str) -> bool:
+        """Whether a file is at a path, or is just being put there."""
+        async with self._changing:
+            return await self.find(path) is not None
 
     async def holds(self, path: str) -> bool:
         """Whether a file or a folder with files is there."""
@@ -142,21 +151,26 @@ class Files:
     async def stat(self, path: str) -> Listed | None:
         """What is at a path: a file, a document or a folder."""
         folder, _, name = path.rpartition("/")
-        return next((each for each in await self.list(folder) if each.name == name), None)
+        return (await self._lines(folder, path)).get(name)
 
     async def list(self, folder: str) -> Lines:
         """What lies in a folder, by name; nothing in one that is not there."""
+        found = await self._lines(folder, folder)
+        return [found[name] for name in sorted(found)]
+
+    async def _lines(self, folder: str, near: str) -> dict[str, Listed]:
+        """What lies in a folder, by name; of documents, what lies near a path in it."""
         await self._kept.done()
         prefix = f"{folder}/" if folder else ""
         found: dict[str, Listed] = {}
-        for document in await self._documents():
+        for document in await self._documents(near):
             line = Listed("", False, None, document.created_ms, document.changed_ms)
             _collect(found, prefix, document.path, line)
         for path, file in self._files.items():
             size = file.size if file.blob else None
             line = Listed("", not file.blob, size, file.created_ms, file.updated_ms)
             _collect(found, prefix, path, line)
-        return [found[name] for name in sorted(found)]
+        return found
 
     @asynccontextmanager
     async def reading(self, path: str) -> AsyncIterator[tuple[File, AsyncBufferedReader]]:
@@ -187,7 +201,9 @@ class Files:
     async def check_free(self, path: str, *, overwrite: bool) -> None:
         """Raise `Conflict` where no file can be put."""
         await self._kept.done()
-        documents = {each.path for each in await self._documents()}
+        folders = folders_of(path)
+        documents = {each.path for each in await self._documents(path)}
+        documents.update(filter(self._is_open, [path, *folders]))
         there = self._files.get(path)
         kind = None
         if path in documents:
@@ -198,7 +214,7 @@ class Files:
             kind = "file"
         if kind is not None:
             raise Conflict(f"there is a {kind} at {path!r} already")
-        for folder in _folders(path):
+        for folder in folders:
             file = self._files.get(folder)
             if folder in documents or (file is not None and file.blob):
                 raise Conflict(f"{folder!r} is no folder, so nothing can be put into it")
@@ -371,12 +387,6 @@ def _collect(found: dict[str, Listed], prefix: str, path: str, line: Listed) -> 
         created, updated = min(created, before.created_ms), max(updated, before.updated_ms)
     is_folder = bool(slash) or line.is_folder
     found[name] = Listed(name, is_folder, None if is_folder else line.size, created, updated)
-
-
-def _folders(path: str) -> list[str]:
-    """The folders that a path lies in, the outermost first."""
-    names = path.split("/")[:-1]
-    return ["/".join(names[:count]) for count in range(1, len(names) + 1)]
 
 
 def _now_ms() -> int:

@@ -150,7 +150,7 @@ class Storage(Toolkit):
         self._sign_url = sign_url
 
     async def occupies(self, path: str) -> bool:
-        return await self.shelf.files.find(path) is not None
+        return await self.shelf.files.occupies(path)
 
     @tool(_Named, _may_see)
     async def exists(self, caller: Caller, request: _Named) -> dict[str, Any]:

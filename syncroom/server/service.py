@@ -73,7 +73,7 @@ class Service:
         endpoints = ConfiguredEndpoints(backends.oauth_token_endpoints)
         self.supervisor = Supervisor(services, keyring, limits, self._note_of_service)
         outside = seal, endpoints, self._engine, keyring, backends, self.supervisor.room
-        parts = documents, webhooks, *outside, self.rooms.flush, limits
+        parts = documents, webhooks, *outside, self.rooms
         equipment = Equipment(store, blobs, self.contents, signer.download, *parts)
         self.rooms.equip = equipment.registry
         self.contents.schemas.readers.insert(0, equipment.read_file)

@@ -139,6 +139,12 @@ class Item(NamedTuple):
     value: bytes
 
 
+def folders_of(path: str) -> list[str]:
+    """The folders that a path lies in, the outermost first."""
+    names = path.split("/")[:-1]
+    return ["/".join(names[:count]) for count in range(1, len(names) + 1)]
+
+
 def new_room(name: str, now_ms: int) -> RoomInfo:
     """A room that comes into being now."""
     return RoomInfo(name, str(uuid.uuid4()), now_ms)
@@ -279,8 +285,14 @@ class Store(Protocol):
         Raises `Unavailable` while the disk fails.
         """
 
-    async def documents(self, room: str) -> list[DocumentInfo]:
-        """The documents of a room, by path."""
+    async def documents(self, room: str, near: str = "") -> list[DocumentInfo]:
+        """The documents of a room, by path.
+
+        Args:
+            room: the name of the room.
+            near: a path; only the document there is listed, those below it, and those at the
+                folders that it lies in. Empty for all.
+        """
 
     async def check_file(self) -> list[Finding]:
         """What is wrong in whatever it keeps, beside the documents that it lists."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from syncroom.errors import Damaged, Misconfigured, Unavailable
 from syncroom.store import catalogue, items
-from syncroom.store.base import DocumentInfo, Record, Refusal, StoredDocument, new_room
+from syncroom.store.base import DocumentInfo, Record, Refusal, StoredDocument, folders_of, new_room
 from syncroom.store.document_schemas import read_schema, write_schemas
 from syncroom.store.generations import read_base, read_traces, write_generation
 from syncroom.store.rows import DocumentRow, LogRow, decode_log_row, encode_log_row
@@ -263,12 +263,17 @@ class Database:
             document = _find(connection, room, path)
             return [] if document is None else read_traces(connection, document)
 
-    def documents(self, room: str) -> list[DocumentInfo]:
+    def documents(self, room: str, near: str = "") -> list[DocumentInfo]:
         """The documents of a room by path; a damaged line is left out and logged."""
         assert self._reader is not None
-        select = "SELECT * FROM documents WHERE room = ? ORDER BY path"
+        where, names = "room = ?", [room]
+        if near:
+            above = [near, *folders_of(near)]
+            where += f" AND (path IN ({','.join('?' * len(above))}) OR (path > ? AND path < ?))"
+            names += [*above, f"{near}/", f"{near}0"]  # 0 comes next after /
+        select = f"SELECT * FROM documents WHERE {where} ORDER BY path"
         try:
-            rows = self._reader.execute(select, (room,)).fetchall()
+            rows = self._reader.execute(select, names).fetchall()
         except sqlite3.Error as error:
             kind = Damaged if is_damage(error) else Unavailable
             raise kind(f"room {room!r} can't be listed: {describe(error)}") from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncroom.errors import Unavailable
-from syncroom.store.base import DocumentInfo, Refusal, StoredDocument, new_room
+from syncroom.store.base import DocumentInfo, Refusal, StoredDocument, folders_of, new_room
 from syncroom.store.traces import decode_traces
 
 if TYPE_CHECKING:
@@ -205,9 +205,10 @@ class MemoryStore:
         self._running()
         await asyncio.sleep(0)
 
-    async def documents(self, room: str) -> list[DocumentInfo]:
+    async def documents(self, room: str, near: str = "") -> list[DocumentInfo]:
         """The documents of a room, by path."""
         self._running()
+        above = {near, *folders_of(near)}
         return [
             DocumentInfo(
                 path=path,
@@ -217,7 +218,7 @@ class MemoryStore:
                 stored_bytes=sum(map(len, kept.stored().updates)),
             )
             for (kept_room, path), kept in sorted(self._documents.items())
-            if kept_room == room
+            if kept_room == room and (not near or path in above or path.startswith(f"{near}/"))
         ]
 
     async def check_file(self) -> list[Finding]:

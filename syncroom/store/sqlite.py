@@ -185,9 +185,10 @@ class SqliteStore:
         """The names of the rooms that have documents on disk."""
         return await self._running().run_in_executor(self._reader, self._database.rooms)
 
-    async def documents(self, room: str) -> list[DocumentInfo]:
+    async def documents(self, room: str, near: str = "") -> list[DocumentInfo]:
         """The documents of a room that are on disk, by path."""
-        return await self._running().run_in_executor(self._reader, self._database.documents, room)
+        read = partial(self._database.documents, room, near)
+        return await self._running().run_in_executor(self._reader, read)
 
     async def items(self, room: str, api: str) -> list[Item]:
         """What an API keeps in a room."""

@@ -71,7 +71,8 @@ class Scene:
         self.room = f"room-{uuid4().hex}"
         self.kept = kept = MemoryStore()
         catalogue = partial(kept.items, "demo", "s"), partial(kept.change_items, "demo", "s")
-        self.files = Files("demo", Blobs(folder), *catalogue, _no_documents, LIMITS)
+        documents = _no_documents, lambda path: False
+        self.files = Files("demo", Blobs(folder), *catalogue, *documents, LIMITS)
         self.containers = self.of(self.room)
         self.ann = Listener("ann")
 
@@ -163,7 +164,7 @@ class NoDocuments:
         raise AssertionError(path)
 
 
-async def _no_documents() -> list[DocumentInfo]:
+async def _no_documents(near: str) -> list[DocumentInfo]:
     return []
 
 

@@ -45,6 +45,8 @@ class Scene:
         self.two = self.ann, self.bob
         self.members: dict[str, Caller] = {self.ann.id: self.ann, self.bob.id: self.bob}
         self.documents = {"plans/week.md": b'{"text": "soon"}'}
+        self.opened: set[str] = set()
+        """Where somebody has a document open."""
         self.ended: list[str] = []
         self.is_deleted = False
 
@@ -58,7 +60,8 @@ class Scene:
             partial(self.store.items, "demo", "storage"),
             self._keep,
         )
-        files = Files("demo", Blobs(self.folder), *kept, self._documents, self.limits)
+        where = self._documents, self.opened.__contains__
+        files = Files("demo", Blobs(self.folder), *kept, *where, self.limits)
         shelf = Shelf(files, self, self.members)
         self.storage = Storage(shelf, lambda caller, path, attachment: f"{path} {attachment}")
 
@@ -67,7 +70,7 @@ class Scene:
             raise NotFound("the room was deleted")
         await self.store.change_items("demo", "storage", put, drop)
 
-    async def _documents(self) -> list[DocumentInfo]:
+    async def _documents(self, near: str) -> list[DocumentInfo]:
         return [DocumentInfo(path, "0" * 32, 1, 2, 3) for path in self.documents]
 
     async def read(self, path: str) -> bytes:
@@ -300,6 +303,15 @@ async def test_files_have_bounds(tmp_path: Path) -> None:
     assert await scene.upload("c", b"") is None
     assert await scene.upload("d", b"") == 1002
     assert scene.on_disk() == 3
+
+
+async def test_nothing_is_put_where_somebody_has_a_new_document_open(scene: Scene) -> None:
+    scene.opened.add("drafts")
+
+    assert await scene.upload("drafts", b"x") == 3005
+    assert await scene.upload("drafts/a", b"x") == 3005
+    scene.opened.clear()
+    assert await scene.upload("drafts", b"x") is None
 
 
 async def test_of_two_uploads_to_one_path_one_is_kept(scene: Scene) -> None:

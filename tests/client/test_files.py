@@ -10,11 +10,14 @@ import pytest
 
 from syncroom import RoomClient
 from syncroom.client.files import download, upload
-from syncroom.errors import Malformed
+from syncroom.errors import Conflict, Malformed
+from tests.support.raw import joined
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
+    from tests.support.raw import RawClient
     from tests.support.server import Server
 
 CONTENT = os.urandom(2_500_000)
@@ -55,6 +58,22 @@ async def test_a_file_of_another_size_than_was_said_is_not_written(
         found = await room.call("storage", "exists", {"path": "a"})
 
     assert found.header["json"] == {"exists": False}
+
+
+async def test_a_file_and_a_document_that_somebody_has_open_keep_apart(
+    client: RoomClient, shared_server: Server, room: str
+) -> None:
+    def editor(path: str) -> AbstractAsyncContextManager[RawClient]:
+        return joined(shared_server.document_url(path, shared_server.token(room=room), room=room))
+
+    async with client as here:
+        async with editor("notes"):
+            with pytest.raises(Conflict, match="there is a document at 'notes' already"):
+                await upload(here, "notes", reader(CONTENT))
+        await upload(here, "a", reader(CONTENT))
+        with pytest.raises(AssertionError, match="there is a file at 'a'"):
+            async with editor("a"):
+                pass
 
 
 async def test_a_download_may_be_left_early(client: RoomClient) -> None:

@@ -287,6 +287,20 @@ async def test_documents_are_listed_by_path_with_their_times_and_sizes(store: St
     ]
 
 
+async def test_documents_near_a_path_are_listed_alone(store: Store) -> None:
+    for path in ("a", "a/b", "a/b/c", "a/b0", "a/bc", "a/x", "b"):
+        await append_all(store, "demo", path, record(1))
+    await append_all(store, "elsewhere", "a/b", record(1))
+
+    for near, paths in {
+        "a/b": ["a", "a/b", "a/b/c"],
+        "a/b/c": ["a", "a/b", "a/b/c"],
+        "b": ["b"],
+        "c": [],
+    }.items():
+        assert [each.path for each in await store.documents("demo", near)] == paths
+
+
 async def test_a_room_without_documents_has_an_empty_list(store: Store) -> None:
     assert await store.documents("demo") == []
 
