@@ -116,7 +116,7 @@ class Equipment:
             Agents(partial(self._webhooks.call, room.name), room.limits),
             Sync(room, self._documents, self._rooms.flush),
             Queues(*self._kept(room.name, Queues.name), room.limits),
-            Storage(shelf, partial(self._sign_url, room.name)),
+            Storage(shelf, partial(self._sign_url, room.name), room.limits.transfer_stalled_s_max),
             Developer(room.limits),
             self._secrets(room),
             self._containers(room, shelf),

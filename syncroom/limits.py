@@ -61,6 +61,10 @@ class Limits(BaseModel):
     upload_s_max: PositiveFloat = 60.0
     """The body of a request that is permitted is there so soon."""
 
+    transfer_stalled_s_max: PositiveFloat = 60.0
+    """A client sends, asks for or takes some of a file within so long, or the transfer ends; so
+    does any answer over HTTP of which nothing is taken. Tunnels of trains are shorter."""
+
     idle_s_max: PositiveFloat = 86_400.0
     """A connection without a message from its client for so long is closed. Readers that say
     nothing are honest, so it is long; those that are dead are found by `keepalive_s`."""

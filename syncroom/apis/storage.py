@@ -8,9 +8,10 @@ Whoever may read a file hears when it changes.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     SignUrl = Callable[[Caller, str, bool], str]
     """The URL where a caller may download a path without more, as an attachment or not."""
+
+T = TypeVar("T")
 
 _CHUNK_BYTES_MAX = 1 << 20
 _PULL_BYTES = 128 << 10
@@ -136,6 +139,7 @@ class Storage(Toolkit):
     Args:
         shelf: the files.
         sign_url: makes URLs that work alone.
+        stalled_s_max: how long a client may leave a transfer as it is.
     """
 
     name: ClassVar = "storage"
@@ -144,10 +148,11 @@ class Storage(Toolkit):
     """The files, for whoever asks for them over another wire."""
     numbers: ClassVar = {NotFound: 3001, NotEmpty: 3002, InvalidPath: 3004, Conflict: 3005}
 
-    def __init__(self, shelf: Shelf, sign_url: SignUrl) -> None:
+    def __init__(self, shelf: Shelf, sign_url: SignUrl, stalled_s_max: float) -> None:
         self.shelf = shelf
         self.map = shelf.files.map
         self._sign_url = sign_url
+        self._stalled_s_max = stalled_s_max
 
     async def occupies(self, path: str) -> bool:
         return await self.shelf.files.occupies(path)
@@ -200,7 +205,7 @@ class Storage(Toolkit):
         """Take a file in parts, each asked for; it is there whole, or not at all."""
         await self.shelf.save(
             request.file,
-            _pulled(stream, request),
+            self._pulled(stream, request),
             caller.id,
             overwrite=request.overwrite,
             size=request.size,
@@ -216,24 +221,32 @@ class Storage(Toolkit):
             headers = {"name": file.name, "mime_type": file.mime_type, "size": file.size}
             await stream.send(binary_content({"kind": "start", **headers}))
             sent = 0
-            while sent < file.size and await anext(stream, None) is not None:
+            while sent < file.size and await next_part(stream, self._stalled_s_max) is not None:
                 chunk = await file.read(min(request.chunk_size, _CHUNK_BYTES_MAX))
                 if not chunk:
                     raise Damaged(f"the file {request.file!r} ends after {sent} bytes")
                 await stream.send(binary_content({"kind": "data"}, chunk))
                 sent += len(chunk)
 
+    async def _pulled(self, stream: Stream, request: Upload) -> AsyncIterator[bytes]:
+        """What a client sends of a file, asked for part by part."""
+        came = 0
+        while request.size is None or came < request.size:
+            await stream.send(binary_content({"kind": "pull", "chunk_size": _PULL_BYTES}))
+            content = await next_part(stream, self._stalled_s_max)
+            if content is None:
+                return
+            yield _data(content)
+            came += len(content.payload)
 
-async def _pulled(stream: Stream, request: Upload) -> AsyncIterator[bytes]:
-    """What a client sends of a file, asked for part by part."""
-    came = 0
-    while request.size is None or came < request.size:
-        await stream.send(binary_content({"kind": "pull", "chunk_size": _PULL_BYTES}))
-        content = await anext(stream, None)
-        if content is None:
-            return
-        yield _data(content)
-        came += len(content.payload)
+
+async def next_part(parts: AsyncIterator[T], seconds: float) -> T | None:
+    """What comes next, None at the end; raises `Malformed` where nothing comes in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await anext(parts, None)
+    except TimeoutError:
+        raise Malformed(f"the transfer was given up: nothing came for {seconds:g} s") from None
 
 
 def _data(content: Content) -> bytes:

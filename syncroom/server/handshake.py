@@ -4,7 +4,7 @@ HTTP as uvicorn speaks it, with bounds on what anybody may send before it is kno
 A request is whole within a time and a size, headers and body, or its connection ends. A client that
 sends nothing, or a byte now and then, holds a socket no longer than that. The body of a PUT, a
 PATCH or a question to a language model alone has bounds of its own: its endpoint reads it, once the
-token permits it.
+token permits it. Who takes nothing of an answer for too long is cut off.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from syncroom.server.stall import StallWatch
 
 if TYPE_CHECKING:
     import asyncio
@@ -51,12 +53,24 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect the first request."""
         super().connection_made(transport)
+        self._stall = StallWatch(transport, self._limits.transfer_stalled_s_max)
         self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of the request that was to come."""
         self._end_request()
+        self._stall.end()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read."""
+        super().pause_writing()
+        self._stall.begin()
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        super().resume_writing()
+        self._stall.end()
 
     def data_received(self, data: bytes) -> None:
         """Take in a part of a request, unless it is too much."""

@@ -26,6 +26,7 @@ from syncroom.server.arrival import read_arrival
 from syncroom.server.credentials import accepted_subprotocol
 from syncroom.server.gate import status_of
 from syncroom.server.seated import CLOSE_S, SeatedConnection
+from syncroom.server.stall import StallWatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,6 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
         self._message = bytearray()
         """The beginning of a message that comes in fragments."""
         self._ticks_silent = 0
-        self._stall: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
         """While a hook is asked who it is."""
 
@@ -85,12 +85,12 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
         self.address = peer[0] if isinstance(peer, tuple) else ""
         self.write = transport.write
         transport.set_write_buffer_limits(high=self._limits.outbox_bytes_max)
+        self._stall = StallWatch(transport, self._limits.outbox_stalled_s_max)
         self._server_connections.add(self)  # type: ignore[arg-type]  # it names its own classes
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
-        if self._stall is not None:
-            self._stall.cancel()
+        self._stall.end()
         if self._asking is not None:
             self._asking.cancel()
         self._server_connections.discard(self)
@@ -144,11 +144,10 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
     def pause_writing(self) -> None:
         if self.session is not None:
             self.session.pause()
-        self._watch_stall()
+        self._stall.begin()
 
     def resume_writing(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
+        self._stall.end()
         if self.session is not None:
             self.session.resume()
 
@@ -280,17 +279,6 @@ class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
             if frame.fin and self.session is not None:
                 message, self._message = bytes(self._message), bytearray()
                 self.session.receive(message)
-
-    def _watch_stall(self) -> None:
-        unsent = self._transport.get_write_buffer_size()
-        delay_s = self._limits.outbox_stalled_s_max
-        self._stall = self._loop.call_later(delay_s, self._check_stall, unsent)
-
-    def _check_stall(self, unsent: int) -> None:
-        if self._transport.get_write_buffer_size() >= unsent:
-            self._transport.abort()
-        else:
-            self._watch_stall()
 
 
 def _headers(request: Request) -> Headers:

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from syncroom.store.base import Item
 
 
+def _sign_url(caller: Caller, path: str, is_attachment: bool) -> str:
+    return f"{path} {is_attachment}"
+
+
 class Scene:
     """The storage of a room, which can be thrown away and read again."""
 
@@ -63,7 +67,7 @@ class Scene:
         where = self._documents, self.opened.__contains__
         files = Files("demo", Blobs(self.folder), *kept, *where, self.limits)
         shelf = Shelf(files, self, self.members)
-        self.storage = Storage(shelf, lambda caller, path, attachment: f"{path} {attachment}")
+        self.storage = Storage(shelf, _sign_url, self.limits.transfer_stalled_s_max)
 
     async def _keep(self, put: Sequence[Item], drop: Sequence[tuple[str, int]]) -> None:
         if self.is_deleted:

@@ -208,6 +208,11 @@ class Server:
         assert found is not None
         return int(found.group(1)) << 10
 
+    def open_files(self) -> list[str]:
+        """What it has open: files, sockets, pipes."""
+        opened = Path(f"/proc/{self._process().pid}/fd").iterdir()
+        return [os.readlink(each) for each in opened if each.is_symlink()]
+
     def cpu_s(self) -> float:
         """How long the process has kept a core busy so far, in seconds."""
         fields = Path(f"/proc/{self._process().pid}/stat").read_text().rpartition(")")[2].split()

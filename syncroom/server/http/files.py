@@ -7,7 +7,6 @@ Source of the format: the command line, ``meshagent-cli`` 0.56.0 on PyPI.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from syncroom.apis.base import denied
-from syncroom.apis.storage import Storage, file_path, line_json, line_time
+from syncroom.apis.storage import Storage, file_path, line_json, line_time, next_part
 from syncroom.auth.participant import Participant, participant_of
 from syncroom.auth.scopes import ApiScope
 from syncroom.auth.storage_grant import StorageGrant
@@ -259,15 +258,8 @@ class FileEndpoints:
 
     async def _parts(self, request: Request) -> AsyncIterator[bytes]:
         """A body, part by part; raises `Malformed` where the next one does not come in time."""
-        parts = request.stream()
-        while True:
-            try:
-                async with asyncio.timeout(self._limits.upload_s_max):
-                    part = await anext(parts, None)
-            except TimeoutError:
-                raise Malformed("the body did not come in time") from None
-            if part is None:
-                return
+        parts, seconds = request.stream(), self._limits.transfer_stalled_s_max
+        while (part := await next_part(parts, seconds)) is not None:
             yield part
 
 
