@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
+from livekit.api import TokenVerifier, VideoGrants
 from pydantic import SecretStr
 
 from syncroom.apis.livekit import Livekit
@@ -42,6 +43,18 @@ def test_a_participant_gets_into_the_call_of_its_room_under_its_own_id() -> None
     assert (said["iss"], said["sub"], said["name"]) == (KEY, ann.id, "ann")
     assert said["video"] == {"roomJoin": True, "room": "demo"}
     assert before + 60 <= said["exp"] <= int(time.time()) + 60
+
+
+def test_livekits_own_verifier_takes_the_token_and_reads_who_comes_to_which_call() -> None:
+    ann = FakeCaller("ann")
+    token = connect(ann, breakout_room="one")["token"]
+
+    read = TokenVerifier(KEY, SECRET).verify(token)
+
+    assert (read.identity, read.name) == (ann.id, "ann")
+    assert read.video == VideoGrants(room_join=True, room="demo/one")
+    with pytest.raises(jwt.InvalidSignatureError):
+        TokenVerifier(KEY, f"not {SECRET}").verify(token)
 
 
 def test_a_token_for_a_call_ends_with_its_participants_own() -> None:
