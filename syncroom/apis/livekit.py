@@ -67,6 +67,7 @@ class Livekit(Toolkit):
 
     def _claims(self, caller: Caller, request: Connect, key: str, now: float) -> dict[str, Any]:
         who, breakout = caller.participant, request.breakout_room
+        names = [self._room] if breakout is None else [self._room, breakout]
         ends = now + self._limits.call_token_s
         if who.expires_at is not None:
             ends = min(ends, who.expires_at)
@@ -78,6 +79,11 @@ class Livekit(Toolkit):
             "exp": int(ends),
             "video": {
                 "roomJoin": True,
-                "room": self._room if breakout is None else f"{self._room}/{breakout}",
+                "room": "/".join(map(_escaped, names)),
             },
         }
+
+
+def _escaped(name: str) -> str:
+    """A part of a call's name, so that no two calls have one name."""
+    return name.replace("%", "%25").replace("/", "%2F")

@@ -22,8 +22,10 @@ LIMITS = Limits(call_token_s=60)
 BACKENDS = Backends(livekit_url=URL, livekit_key=KEY, livekit_secret=SecretStr(SECRET))
 
 
-def connect(caller: FakeCaller, backends: Backends = BACKENDS, **request: Any) -> Any:
-    answer = ask(Livekit("demo", backends, LIMITS), "connect", caller, request).answer
+def connect(
+    caller: FakeCaller, backends: Backends = BACKENDS, room: str = "demo", **request: Any
+) -> Any:
+    answer = ask(Livekit(room, backends, LIMITS), "connect", caller, request).answer
     return answer.get("json", answer)
 
 
@@ -75,6 +77,15 @@ def test_breakout_rooms_are_joined_by_grant() -> None:
     assert claims(one["token"])["video"]["room"] == "demo/one"
     assert other["code"] == 1001
     assert "token" in connect(ann)
+
+
+def test_no_two_calls_have_one_name() -> None:
+    ann = FakeCaller("ann")
+    calls = [("a", "b/c"), ("a/b", "c"), ("a/b/c", None), ("a%2Fb", "c"), ("a", "b")]
+
+    tokens = [connect(ann, room=room, breakout_room=name)["token"] for room, name in calls]
+
+    assert len({claims(each)["video"]["room"] for each in tokens}) == len(calls)
 
 
 @pytest.mark.parametrize("missing", ["livekit_url", "livekit_key", "livekit_secret"])
