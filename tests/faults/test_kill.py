@@ -19,13 +19,12 @@ from syncroom.store.base import Record
 from syncroom.store.database import Database
 from tests.support import child, wire
 from tests.support.editor import Editor
-from tests.support.forked import ForkedServer
 from tests.support.raw import joined
+from tests.support.server import Server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.server import Server
 
 KILLS = 1000 if "SYNCROOM_NIGHTLY" in os.environ else 100
 SEEDS = 4
@@ -63,7 +62,7 @@ async def test_kills_at_random_points_lose_nothing_acknowledged_and_double_nothi
 ) -> None:
     rng = random.Random(seed)
     # In one row of kills the server is compacting most of the time.
-    server = ForkedServer(tmp_path, compaction_records_min=20 if seed == 0 else 10_000)
+    server = Server(tmp_path, compaction_records_min=20 if seed == 0 else 10_000)
     server.start()
     url = server.document_url("typed", server.token())
     typists = [Typist(letter) for letter in NAMES]
@@ -101,7 +100,7 @@ async def test_a_killed_server_with_100_mb_starts_within_2_s(tmp_path: Path) -> 
         paths = [f"{number}.md" for number in range(1000)]
         database.write([("demo", path, "0" * 32, record, None, False, "") for path in paths])
     database.close()
-    server = ForkedServer(tmp_path)
+    server = Server(tmp_path)
     server.start()
     ann = Editor()
     await ann.connect(server.document_url("typed", server.token()))

@@ -1,6 +1,6 @@
 """
-Servers that start at once, for tests that start hundreds: forked from a process that waits with all
-modules loaded, where ``syncroom serve`` would spend a second of CPU on loading them again.
+``syncroom`` in a process that starts at once, for tests that start hundreds: forked from one that
+waits with all modules loaded, where a new one would spend a second of CPU on loading them again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from syncroom.cli import main
-from tests.support.server import Server
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -20,15 +19,8 @@ if TYPE_CHECKING:
 _MODULES = ["syncroom.cli", "syncroom.server.serve", "tests.support.forked"]
 
 
-class ForkedServer(Server):
-    """``syncroom serve`` in a process that needed no time to load it."""
-
-    def _launch(self, arguments: list[str]) -> ForkedProcess:
-        return ForkedProcess(arguments, self._environment())
-
-
 class ForkedProcess:
-    """What a `Server` asks of a process."""
+    """One such process, with what `subprocess.Popen` has of it."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
         context = multiprocessing.get_context("forkserver")

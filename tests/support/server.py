@@ -6,14 +6,13 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import urllib.parse
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any
 
 from tests.support import tokens
+from tests.support.forked import ForkedProcess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,22 +23,6 @@ START_S_MAX = 30.0
 STOP_S_MAX = 30.0
 
 
-class Process(Protocol):
-    """What a server runs in."""
-
-    @property
-    def pid(self) -> int: ...
-    @property
-    def stdout(self) -> IO[str] | None: ...
-    @property
-    def stderr(self) -> IO[str] | None: ...
-
-    def send_signal(self, number: int, /) -> None: ...
-    def kill(self) -> None: ...
-    def poll(self) -> int | None: ...
-    def wait(self, timeout: float) -> int: ...
-
-
 class Server:
     """``syncroom serve`` on a data folder; later starts are on the port of the first."""
 
@@ -48,7 +31,7 @@ class Server:
     ) -> None:
         self.data_dir = data_dir
         self.port = 0
-        self.process: Process | None = None
+        self.process: ForkedProcess | None = None
         # attackers come back here on purpose, and tests do not wait for them
         self._limits = {"refusal_growth": 1, **limits}
         self._backends = backends or {}
@@ -60,29 +43,17 @@ class Server:
 
     def start(self) -> None:
         self._ready.clear()
-        self.process = self._launch(
-            [
-                *("serve", "--host", "127.0.0.1", "--port", str(self.port)),
-                *("--data-dir", str(self.data_dir), "--log-level", "debug"),
-            ]
-        )
+        arguments = [
+            *("serve", "--host", "127.0.0.1", "--port", str(self.port)),
+            *("--data-dir", str(self.data_dir), "--log-level", "debug"),
+        ]
+        self.process = ForkedProcess(arguments, self._environment())
         for stream in (self.process.stdout, self.process.stderr):
-            assert stream is not None
             reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
             reader.start()
             self._readers.append(reader)
         started = self._ready.wait(START_S_MAX) and self.port
         assert started, f"the server did not start:\n{self.logs()}"
-
-    def _launch(self, arguments: list[str]) -> Process:
-        return subprocess.Popen(
-            [sys.executable, "-m", "syncroom", *arguments],
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.upper().startswith("SYNCROOM_")}
@@ -119,7 +90,7 @@ class Server:
     def is_alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def _process(self) -> Process:
+    def _process(self) -> ForkedProcess:
         assert self.process is not None
         assert self.is_alive(), f"the server has ended:\n{self.logs()}"
         return self.process
