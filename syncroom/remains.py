@@ -18,18 +18,16 @@ from syncroom.errors import Damaged
 from syncroom.logs import about
 from syncroom.protocol import varint
 from syncroom.protocol.update import read_update
-from syncroom.store.base import Item
+from syncroom.store.base import FOR_EVER, Item
 
 if TYPE_CHECKING:
     from syncroom.document.document import Document
     from syncroom.limits import Limits
     from syncroom.store.base import Store, StoredDocument
 
-_ENDED = "deleted:"
-"""What the store keeps for a path whose document was deleted stands under this and the path."""
-
 _PARKED = "parked:"
-"""Likewise the updates that wait for what they build on."""
+"""What the store keeps of the updates that wait for what they build on stands under this and the
+path of their document; under `FOR_EVER` and a path, who wrote in documents that were there."""
 
 _log = logging.getLogger("syncroom.room")
 
@@ -74,11 +72,16 @@ class Remains:
         if stored is not None:
             clients = await self.ended(path) | await asyncio.to_thread(self._writers, stored)
             item = Item("", 0, b"".join(map(varint.encode, sorted(clients))))
-            await self._store.change_items(self._room, _ENDED + path, [item])
+            await self._store.change_items(self._room, FOR_EVER + path, [item])
+
+    async def note_all(self) -> None:
+        """The same, of all documents of a room that is to be deleted."""
+        for document in await self._store.documents(self._room):
+            await self.note_end(document.path)
 
     async def ended(self, path: str) -> frozenset[int]:
         """The client ids that wrote in documents of a path that were deleted."""
-        items = await self._store.items(self._room, _ENDED + path)
+        items = await self._store.items(self._room, FOR_EVER + path)
         return frozenset(varint.decode_all(items[0].value)) if items else frozenset()
 
     def _writers(self, stored: StoredDocument) -> frozenset[int]:

@@ -15,6 +15,7 @@ from syncroom.errors import Disabled, Misconfigured, NotFound, SyncroomError, Un
 from syncroom.hook_runner import HookRunner
 from syncroom.hooks import Hooks
 from syncroom.metrics import Metrics
+from syncroom.remains import Remains
 from syncroom.room import Room
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ class Rooms:
                 self.on_ending(name)
             if room is not None:
                 await room.end()
+            await Remains(name, self._store, self.limits).note_all()
             await self.catalogue.delete(name)
             self._hooks.forget_room(name)
             if self.on_deletion is not None:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from syncroom.protocol.update import Range
 
 
+FOR_EVER = "deleted:"
+"""What is kept under the name of an API that begins with this outlives its room."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What one participant changed in one turn of the event loop."""
@@ -261,7 +265,7 @@ class Store(Protocol):
     async def delete_room(self, name: str) -> bool:
         """Take a room away with all of its documents, in one transaction; False if there is none.
 
-        What is appended to their histories later is refused.
+        What is appended to their histories later is refused. Of items, those `FOR_EVER` stay.
         """
 
     async def items(self, room: str, api: str) -> list[Item]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from syncroom.errors import Damaged
-from syncroom.store.base import Item
+from syncroom.store.base import FOR_EVER, Item
 
 if TYPE_CHECKING:
     import sqlite3
@@ -49,8 +49,9 @@ def read(connection: sqlite3.Connection, room: str, api: str) -> list[Item]:
 
 
 def delete_room(connection: sqlite3.Connection, room: str) -> None:
-    """Take all items of a room away."""
-    connection.execute("DELETE FROM items WHERE room = ?", (room,))
+    """Take the items of a room away that are not kept for ever."""
+    delete = "DELETE FROM items WHERE room = ? AND substr(api, 1, ?) <> ?"
+    connection.execute(delete, (room, len(FOR_EVER), FOR_EVER))
 
 
 def _checksum(room: str, api: str, item: Item) -> int:

@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncroom.errors import Unavailable
-from syncroom.store.base import DocumentInfo, Refusal, StoredDocument, folders_of, new_room
+from syncroom.store.base import (
+    FOR_EVER,
+    DocumentInfo,
+    Refusal,
+    StoredDocument,
+    folders_of,
+    new_room,
+)
 from syncroom.store.traces import decode_traces
 
 if TYPE_CHECKING:
@@ -170,7 +177,11 @@ class MemoryStore:
     async def delete_room(self, name: str) -> bool:
         """Take a room away with its documents."""
         self._running()
-        self._items = {key: kept for key, kept in self._items.items() if key[0] != name}
+        self._items = {
+            (room, api): kept
+            for (room, api), kept in self._items.items()
+            if room != name or api.startswith(FOR_EVER)
+        }
         paths = [path for room, path in self._documents if room == name]
         for path in paths:
             await self.delete(name, path)

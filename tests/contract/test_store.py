@@ -478,12 +478,15 @@ async def test_items_come_back_by_name_and_number_until_they_are_dropped(store: 
     assert await store.items("demo", "secrets") == await store.items("other", "queues") == []
 
 
-async def test_the_items_of_a_room_go_with_it(store: Store) -> None:
+async def test_the_items_of_a_room_go_with_it_but_what_is_kept_for_ever(store: Store) -> None:
     for room in ("demo", "other"):
         await store.add_room(new_room(room, 1))
         await store.change_items(room, "queues", [Item("a", 1, b"value")])
 
+    await store.change_items("demo", "deleted:notes", [Item("", 0, b"clients")])
+
     await store.delete_room("demo")
 
     assert await store.items("demo", "queues") == []
+    assert await store.items("demo", "deleted:notes") == [Item("", 0, b"clients")]
     assert await store.items("other", "queues") == [Item("a", 1, b"value")]

@@ -13,7 +13,8 @@ from syncroom.auth.keys import ApiKey, encode_api_key, mint_api_key
 from syncroom.auth.scopes import ApiScope
 from syncroom.auth.token import ParticipantToken
 from tests.server.local import Local, joined, local
-from tests.support import tokens
+from tests.support import raw, tokens
+from tests.support.editor import Editor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -172,12 +173,36 @@ async def test_a_deleted_room_takes_its_documents_and_sends_everybody_away(serve
     url = "/api/rooms/demo/documents/notes"
     bearer = server.token()
     await ask(server, "PUT", url, bearer=bearer, params={"format": "text"}, content="hello")
-    async with joined(server) as raw:
+    async with joined(server) as editor:
         await ask(server, "DELETE", f"{ROOMS}/{made['id']}")
-        assert await raw.close_code() == 4404
+        assert await editor.close_code() == 4404
 
     assert refused(await ask(server, "GET", url, bearer=bearer)) == (404, "not_found")
     assert (await make(server))["id"] != made["id"]
+
+
+async def test_who_comes_back_into_a_deleted_room_brings_nothing_back(server: Local) -> None:
+    url = f"ws://127.0.0.1:{server.port}{server.path()}"
+    ann = Editor()
+    await ann.connect(url)
+    ann.insert(0, "of the old room")
+    await ann.flush()
+    await ann.until_acknowledged()
+    made = (await ask(server, "GET", f"{ROOMS}/demo")).json()
+    await ask(server, "DELETE", f"{ROOMS}/{made['id']}")
+    assert (await ann.socket.closed())[0] == 4404
+    await ann.disconnect()
+
+    with pytest.raises(AssertionError):
+        await ann.connect(url)
+
+    assert await ann.socket.closed() == (
+        4404,
+        "the document that you have was deleted; a new one begins empty",
+    )
+    await ann.disconnect()
+    async with raw.joined(url) as newcomer:
+        assert newcomer.text() == ""
 
 
 @pytest.mark.parametrize(
