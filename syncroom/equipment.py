@@ -15,6 +15,7 @@ from syncroom.apis.developer import Developer
 from syncroom.apis.files import Files
 from syncroom.apis.livekit import Livekit
 from syncroom.apis.messaging import Messaging
+from syncroom.apis.mounts import Mounts
 from syncroom.apis.queues import Queues
 from syncroom.apis.registry import Registry
 from syncroom.apis.room_containers import RoomContainers
@@ -120,6 +121,7 @@ class Equipment:
             Developer(room.limits),
             self._secrets(room),
             self._containers(room, shelf),
+            Mounts(),
             Livekit(room.name, self._backends, room.limits),
             Services(self._services(room.name)),
         )

@@ -44,6 +44,8 @@ def log_to_stderr(level: str, form: LogFormat) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler])
+    for name in ("httpx", "httpcore"):  # each request has lines of theirs, with URLs and headers
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class _Formatter(logging.Formatter):

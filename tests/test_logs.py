@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from syncroom.logs import ConsoleFormatter, JsonFormatter, about
+from syncroom.logs import ConsoleFormatter, JsonFormatter, about, log_to_stderr
 from tests.support import wire
 from tests.support.editor import Editor
 from tests.support.raw import RawClient, joined, refusal
@@ -168,6 +168,13 @@ async def test_lines_of_libraries_have_the_same_form(json_server: JsonServer) ->
     assert any(line["logger"].startswith("uvicorn") for line in json_server.lines())
     others = [line for line in json_server.logs().splitlines() if not line.startswith("{")]
     assert others == [f"syncroom listening on {json_server.url}"]
+
+
+def test_libraries_tell_of_no_request_with_its_url_and_headers() -> None:
+    log_to_stderr("debug", "console")
+
+    assert not logging.getLogger("httpx").isEnabledFor(logging.INFO)
+    assert not logging.getLogger("httpcore.http11").isEnabledFor(logging.DEBUG)
 
 
 async def test_no_token_stands_in_any_line_of_a_busy_run(json_server: JsonServer) -> None:

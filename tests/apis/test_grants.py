@@ -122,6 +122,7 @@ TOOLS: dict[str, Tool] = {
     "containers.run": tool("use_containers", "run", "run and pull", image="a"),
     "containers.pull_image": tool("use_containers", "pull", "run and pull", tag="a"),
     "containers.inspect_image": tool("use_containers", "run and pull", image_id="a"),
+    "mounts.list": tool("use_containers"),
     "livekit.connect": tool(),
     "livekit.connect beside": tool("breakout_rooms", breakout_room="here"),
     "developer.log": tool("logs", type="note", data={}),
