@@ -71,12 +71,13 @@ def runnable() -> dict[str, list[Step]]:
 
 
 def commands(command: object, name: str = "syncroom") -> Iterator[tuple[str, TyperCommand]]:
-    """Every command of the command line that does something, by its whole name."""
+    """Every command of the command line that does something, by its whole name in help."""
     if isinstance(command, TyperCommand):
         yield name, command
     elif isinstance(command, TyperGroup):
         for child in command.commands.values():
-            yield from commands(child, f"{name} {child.name}")
+            if not child.hidden:
+                yield from commands(child, f"{name} {child.name}")
 
 
 COMMANDS = dict(commands(typer.main.get_command(app)))

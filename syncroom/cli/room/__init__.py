@@ -29,3 +29,5 @@ app = typer.Typer(
 )
 for each in (storage, queue, messaging, agent, sync, developer, service, secret, container):
     app.add_typer(each.app)
+for group in (agent, service):  # as the MeshAgent command line calls them as well
+    app.add_typer(group.app, name=f"{group.app.info.name}s", hidden=True)

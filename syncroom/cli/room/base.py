@@ -81,17 +81,18 @@ _LOCAL_URL = "http://127.0.0.1:8420"
 
 
 def group(name: str, help_text: str) -> typer.Typer:
-    """A group of commands under ``syncroom room``."""
+    """A group of commands under ``syncroom room``; a group in another is named with that."""
     return typer.Typer(name=name, help=help_text, no_args_is_help=True)
 
 
-def command(app: typer.Typer, name: str, example: str) -> Callable[[W], W]:
+def command(app: typer.Typer, name: str, example: str, *aliases: str) -> Callable[[W], W]:
     """Make an async function a command, which is given a `RoomClient` and then its options.
 
     Args:
         app: the group that it belongs to.
         name: what it is called there.
         example: how it is used, without ``syncroom room`` and the group.
+        aliases: other names, which help does not list.
     """
 
     def make(work: W) -> W:
@@ -105,7 +106,9 @@ def command(app: typer.Typer, name: str, example: str) -> Callable[[W], W]:
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters}
         run.__doc__ = work.__doc__
-        app.command(name, epilog=f"Example: syncroom room {app.info.name} {example}")(run)
+        for each in (name, *aliases):
+            text = f"Example: syncroom room {app.info.name} {example}"
+            app.command(each, epilog=text, hidden=each in aliases)(run)
         return work
 
     return make

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
 
+from syncroom.cli.room import image
 from syncroom.cli.room.base import As, command, group, show
+from syncroom.cli.room.image import Creds, credentials
+from syncroom.cli.room.talk import talk
 from syncroom.client.room import RoomClient
-from syncroom.errors import Malformed, Unavailable
+from syncroom.errors import Malformed
 from syncroom.protocol.meshagent import binary_content
 
 app = group("container", "Containers: run, list, follow and stop those of a room.")
+app.add_typer(image.app, name="image")
+app.add_typer(image.app, name="images", hidden=True)
 
 Id = Annotated[str, typer.Option("--id", help="The container.")]
-
-_ERRORS, _STATUS, _END_OF_INPUT = 2, 3, 255
 
 
 @command(app, "list", "list --all --room demo")
@@ -45,12 +46,28 @@ async def run(
         list[str] | None, typer.Option("--env", "-e", help="A variable.", metavar="NAME=TEXT")
     ] = None,
     port: Annotated[
-        list[int] | None, typer.Option("--port", "-p", help="A port of it that is reached.")
+        list[str] | None,
+        typer.Option(
+            "--port",
+            "-p",
+            help="A port of it that is reached. On the engine's machine it is any, not HOST.",
+            metavar="PORT[:HOST]",
+        ),
+    ] = None,
+    cred: Creds = None,
+    participant_name: Annotated[
+        str | None, typer.Option(help="Who the agent in it is in the room.")
     ] = None,
     name: Annotated[str | None, typer.Option("--container-name", help="Its name.")] = None,
     mount_path: Annotated[
         str | None, typer.Option(help="Where copies of the room's files are in there.")
     ] = None,
+    mount_subpath: Annotated[
+        str | None, typer.Option(help="The folder of the room; without, all its files.")
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="Nobody else reads its log or runs commands in it.")
+    ] = False,
     template: Annotated[
         str, typer.Option(help="agent: with a token for the room in its environment; or none.")
     ] = "none",
@@ -61,15 +78,18 @@ async def run(
         "command": command_line,
         "working_dir": working_dir,
         "env": list(map(_pair, env or [])),
-        "ports": [{"container_port": each} for each in port or []],
+        "ports": list(map(_port, port or [])),
+        "credentials": credentials(cred),
+        "participant_name": participant_name,
         "name": name,
-        "mounts": {"room": [{"path": mount_path, "read_only": True}]} if mount_path else None,
+        "mounts": _mounts(mount_path, mount_subpath),
+        "private": private,
         "template": template,
     }
     typer.echo((await _ask(room, "run", **asked))["container_id"])
 
 
-@command(app, "log", "log --id ID --follow --room demo")
+@command(app, "log", "log --id ID --follow --room demo", "logs")
 async def log(
     room: RoomClient,
     id: Id,
@@ -86,21 +106,18 @@ async def log(
 async def execute(
     room: RoomClient,
     id: Annotated[str, typer.Option("--container-id", help="The container.")],
-    command_line: Annotated[str, typer.Option("--command", help="The command.")],
+    command_line: Annotated[
+        str | None, typer.Option("--command", help="The command; a shell without.")
+    ] = None,
+    tty: Annotated[
+        bool, typer.Option("--tty", "-t", help="It runs on this terminal, as a shell does.")
+    ] = False,
 ) -> None:
-    """Run a command in a container, without input; its exit code is that of this one."""
-    start = {"kind": "start", "request_id": uuid4().hex, "container_id": id}
-    first = binary_content(start | {"command": command_line, "tty": False})
-    end = binary_content({"kind": "input", "channel": _END_OF_INPUT})
-    async with room.stream("containers", "exec", first, end) as stream:
-        async for content in stream:
-            channel = content.header["headers"]["channel"]
-            if channel == _STATUS:
-                raise typer.Exit(json.loads(content.payload)["status"])
-            out = sys.stderr if channel == _ERRORS else sys.stdout
-            out.buffer.write(content.payload)
-            out.flush()
-    raise Unavailable("the command ended without saying how")
+    """Run a command in a container, with the input and output of this one; so is its exit code.
+
+    A terminal is no input without --tty.
+    """
+    raise typer.Exit(await talk(room, id, command_line, is_terminal=tty))
 
 
 @command(app, "stop", "stop --id ID --room demo")
@@ -129,3 +146,19 @@ def _pair(text: str) -> dict[str, str]:
     if not name or not equals:
         raise Malformed(f"--env is NAME=TEXT, not {text[:40]!r}")
     return {"key": name, "value": value}
+
+
+def _port(text: str) -> dict[str, int]:
+    container, colon, host = text.partition(":")
+    try:
+        port = {"container_port": int(container)}
+        return port | {"host_port": int(host)} if colon else port
+    except ValueError:
+        raise Malformed(f"--port is PORT or PORT:HOST, not {text[:40]!r}") from None
+
+
+def _mounts(path: str | None, subpath: str | None) -> dict[str, Any] | None:
+    if path is None and subpath is not None:
+        raise Malformed("--mount-subpath is of what --mount-path mounts: give both")
+    mount = {"path": path, "subpath": subpath, "read_only": True}
+    return None if path is None else {"room": [mount]}

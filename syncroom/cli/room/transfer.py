@@ -51,7 +51,7 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
 async def source(name: str) -> AsyncIterator[tuple[Read, int | None]]:
     """What reads a file, or what comes in, and how many bytes there are if that is known."""
     if name == STANDARD:
-        yield _read_input, None
+        yield read_input, None
         return
     async with aiofiles.open(name, "rb") as file:
         yield file.read, os.fstat(file.fileno()).st_size
@@ -73,8 +73,8 @@ async def target(path: Path | None) -> AsyncIterator[Write]:
         raise
 
 
-async def _read_input(size: int) -> bytes:
-    """Read no more than there is, so that nothing but the event loop waits for more."""
+async def read_input(size: int) -> bytes:
+    """Read what comes in, no more than there is, so that nothing but the event loop waits."""
     descriptor = sys.stdin.fileno()
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()

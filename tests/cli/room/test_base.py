@@ -60,21 +60,33 @@ VERBS: dict[str, list[tuple[str, ...]]] = {
     "container": [
         ("list",),
         ("run", "--image", "x"),
-        ("exec", "--container-id", "c", "--command", "x"),
+        ("exec", "--container-id", "c"),
         *((verb, "--id", "c") for verb in ("log", "stop", "delete")),
     ],
+    "container image": [("list",), ("inspect", "--image-id", "x"), ("pull", "--tag", "x")],
 }
-ALL = [(group, *verb) for group, verbs in VERBS.items() for verb in verbs]
+ALL = [(*group.split(), *verb) for group, verbs in VERBS.items() for verb in verbs]
 
 
 def test_every_command_is_among_them() -> None:
     names = {name for name in COMMANDS if name.startswith("syncroom room ")}
 
-    assert names == {f"syncroom room {group} {verb}" for group, verb, *_ in ALL}
+    assert names == {f"syncroom room {it} {verb}" for it in VERBS for verb, *_ in VERBS[it]}
     assert all(f"Example: {name}" in (COMMANDS[name].epilog or "") for name in names)
 
 
-@pytest.mark.parametrize("arguments", ALL, ids=lambda each: " ".join(each[:2]))
+@pytest.mark.parametrize(
+    "arguments",
+    [("agents", "list-toolkits"), ("services", "list"), ("container", "images", "list")],
+    ids=" ".join,
+)
+def test_other_names_of_groups_are_understood(
+    command: RoomCommand, arguments: tuple[str, ...]
+) -> None:
+    assert command.json(*arguments) == []
+
+
+@pytest.mark.parametrize("arguments", ALL, ids=lambda each: " ".join(each[:3]))
 def test_a_token_without_grants_is_denied(
     shared_server: Server, room: str, arguments: tuple[str, ...]
 ) -> None:

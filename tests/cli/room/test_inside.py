@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
+import signal
+import termios
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,29 +97,32 @@ def test_secrets_are_kept_and_shown_to_their_owner(
 def test_a_server_without_an_engine_says_so(command: RoomCommand) -> None:
     assert command.json("container", "list", "--all") == []
     assert "container" in command.fails(1, "container", "run", "--image", "x")
-    assert "NAME=TEXT" in command.fails(2, "container", "run", "--image", "x", "-e", "a")
+    run = ("container", "run", "--image", "x")
+    assert "NAME=TEXT" in command.fails(2, *run, "-e", "a")
+    assert "PORT:HOST" in command.fails(2, *run, "-p", "http")
+    assert "NAME,PASSWORD" in command.fails(2, *run, "--cred", "a")
+    assert "--mount-path" in command.fails(2, *run, "--mount-subpath", "a")
+    assert "a terminal" in command.fails(2, "container", "exec", "--container-id", "c", "--tty")
+    assert command.json("container", "image", "list") == []
+    assert "container" in command.fails(1, "container", "image", "pull", "--tag", "x")
 
 
-class Engined(Server):
+@pytest.fixture(scope="module")
+def engined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that has an engine for containers."""
-
-    def __init__(self, data_dir: Path, engine: str) -> None:
-        super().__init__(data_dir)
-        self._engine = engine
-
-    def _environment(self) -> dict[str, str]:
-        return super()._environment() | {"SYNCROOM_BACKENDS__CONTAINER_ENGINE": self._engine}
+    engine = Podman()
+    data_dir = tmp_path_factory.mktemp("engined")
+    server = Server(data_dir, backends={"container_engine": engine.url})
+    server.start()
+    yield server
+    server.close()
+    engine.close()
 
 
 @pytest.fixture
-def contained(tmp_path: Path) -> Iterator[RoomCommand]:
+def contained(engined: Server, room: str) -> RoomCommand:
     """The command in a room of such a server."""
-    engine = Podman()
-    server = Engined(tmp_path / "data", engine.url)
-    server.start()
-    yield RoomCommand(server, "demo", scope="full")
-    server.close()
-    engine.close()
+    return RoomCommand(engined, room, scope="full")
 
 
 def test_containers_run_and_are_followed_and_stopped(
@@ -144,5 +151,65 @@ def test_containers_run_and_are_followed_and_stopped(
     assert contained.json("container", "list") == []
     assert len(contained.json("container", "list", "--all")) == 1
     contained.out("container", "delete", "--id", id)
-    for verb in ("log", "stop", "delete"):
+    for verb in ("log", "logs", "stop", "delete"):
         assert "no container" in contained.fails(3, "container", verb, "--id", id)
+
+
+def test_a_command_in_a_container_reads_what_comes_in_and_files_of_the_room(
+    contained: RoomCommand, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("water")
+    contained.out("storage", "put", str(tmp_path / "a.txt"), "notes/a.txt")
+    run = ("container", "run", "--image", IMAGE, "--command", "sleep 1000", "--private")
+    mounted = ("--mount-path", "/plans", "--mount-subpath", "notes")
+    given = ("--port", "80:8080", "--cred", "ann,secret", "--participant-name", "bot")
+    id = contained.out(*run, *mounted, *given).strip()
+    inside = ("container", "exec", "--container-id", id, "--command")
+    data = bytes(range(256)) * 1024
+
+    cat = contained.begin(*inside, "cat")
+    deaf = contained.begin(*inside, "sh -c 'exit 3'")
+
+    assert cat.communicate(data) == (data, b"")
+    assert cat.returncode == 0
+    assert deaf.wait() == 3  # it does not wait for the end of its input
+    deaf.communicate()
+    assert contained.out(*inside, "cat /plans/a.txt") == "water"
+    assert contained.json("container", "list")[0]["ports"][0]["container_port"] == 80
+    (image,) = contained.json("container", "image", "list")
+    assert image["references"] == [IMAGE]
+    assert contained.out("container", "images", "list").split() == [image["id"], IMAGE]
+    inspected = json.loads(contained.out("container", "image", "inspect", "--image-id", IMAGE))
+    assert inspected["image"]["id"] == image["id"]
+
+
+def test_a_shell_in_a_container_runs_on_the_terminal(contained: RoomCommand) -> None:
+    run = ("container", "run", "--image", IMAGE, "--command", "sleep 1000")
+    id = contained.out(*run).strip()
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    termios.tcsetwinsize(ours, (40, 100))
+    shell = contained.begin("container", "exec", "--container-id", id, "-t", stdin=theirs)
+    assert shell.stdout is not None
+    output, shown = shell.stdout.fileno(), b""
+
+    def type_until(line: bytes, expected: bytes) -> None:
+        nonlocal shown
+        while expected not in shown:
+            if b"# " in shown:
+                os.write(ours, line)
+                shown = b""
+            shown += os.read(output, 1 << 16)
+
+    type_until(b"", b"# ")
+    type_until(b"stty size\n", b"40 100")
+    termios.tcsetwinsize(ours, (50, 120))
+    shell.send_signal(signal.SIGWINCH)
+    type_until(b"stty size\n", b"50 120")
+    os.write(ours, b"\x03exit 5\n")
+
+    assert shell.wait() == 5
+    shell.communicate()
+    assert termios.tcgetattr(theirs) == before
+    os.close(ours)
+    os.close(theirs)
