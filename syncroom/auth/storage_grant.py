@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cached_property
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -148,6 +148,12 @@ class StorageGrant(Grant):
 
     paths: list[StoragePathGrant] | None = None
     files: FilesPolicy | None = None
+
+    @classmethod
+    def full(cls) -> StorageGrant:
+        """Everything, links that work alone among it."""
+        rule = FilePathRule(path="", recursive=True, actions=[*get_args(FileAction)])
+        return cls(files=FilesPolicy(paths=[rule]))
 
     def allows(self, action: FileAction, path: str, *, subtree: bool = False) -> bool:
         """Whether an action is allowed on a path or, as ``subtree``, on all that lies in it."""

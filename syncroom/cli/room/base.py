@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from syncroom.auth.scopes import ApiScope
+from syncroom.auth.scopes import ApiScope, StorageGrant
 from syncroom.auth.token import ParticipantToken
 from syncroom.cli.options import Output, print_json
 from syncroom.cli.token_report import printable
@@ -127,7 +127,7 @@ def _mint(room: str, key: str) -> str:
     token = ParticipantToken(name=_NAME)
     token.add_room_grant(room)
     token.add_role_grant("tool")
-    token.add_api_grant(ApiScope.full())
+    token.add_api_grant(ApiScope.full().model_copy(update={"storage": StorageGrant.full()}))
     return token.to_jwt(api_key=key, expiration=datetime.now(UTC) + _MINTED)
 
 

@@ -59,15 +59,12 @@ _ACTIONS: dict[str, FileAction] = {
 
 _ALL_ACTIONS: list[FileAction] = ["list", "read", "write", "delete", "presign"]
 
-_ALL_FILES = StorageGrant.model_validate(
-    {"files": {"paths": [{"path": "", "recursive": True, "actions": _ALL_ACTIONS}]}}
-)
-
 
 class Target(Body):
     """A room, as the command line names it."""
 
-    project_id: str
+    project_id: str | None = None
+    """None is whatever project the asker is of."""
     kind: Literal["room"]
     name: str
 
@@ -213,7 +210,7 @@ class FileEndpoints:
         wanted = await read_json(request, Presign, self._limits)
         asker = asker_of(request, self._keyring)
         room, path = wanted.target.name, _named(file_path(wanted.path))
-        who = _participant(asker, room, wanted.target.project_id)
+        who = _participant(asker, room, wanted.target.project_id or asker.project_id)
         grant, action = _grant(who), _ACTIONS[wanted.method]
         if not grant.can_presign(path) or not grant.allows(action, path):
             raise denied(f"to make URLs that work alone to {action} this")
@@ -312,7 +309,7 @@ def _participant(asker: Asker, room: str, project: str) -> Participant:
 def _owner(is_for_documents: bool = True, key_id: str | None = None) -> Participant:
     """Whoever holds a key, or something that was signed for just this."""
     scope = ApiScope.full() if is_for_documents else ApiScope()
-    scope = scope.model_copy(update={"storage": _ALL_FILES})
+    scope = scope.model_copy(update={"storage": StorageGrant.full()})
     return Participant(_SERVER_ID, _SERVER_ID, "agent", scope, key_id=key_id)
 
 

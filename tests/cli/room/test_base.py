@@ -30,6 +30,7 @@ VERBS: dict[str, list[tuple[str, ...]]] = {
         ("rm", "a"),
         ("mv", "a", "b"),
         ("url", "a"),
+        ("presign", "a"),
     ],
     "queue": [
         ("list",),
@@ -124,6 +125,7 @@ def test_an_api_key_is_enough(start_server: ServerFactory, tmp_path: Path) -> No
     command.out("queue", "send", "--queue", "q", "--json", "{}")
 
     assert command.json("queue", "list") == [{"name": "q", "size": 1}]
+    assert "signed=" in command.out("storage", "presign", "a", "--method", "PUT")
 
 
 def test_a_server_that_is_not_there_or_goes_away_is_told(server: Server) -> None:

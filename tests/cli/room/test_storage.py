@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import urllib.request
@@ -106,16 +107,101 @@ def test_a_url_works_alone(command: RoomCommand, file: Path) -> None:
     assert "file not found" in command.fails(3, "storage", "url", "b")
 
 
-def test_files_are_copied_as_with_the_meshagent_command_line(
+def test_a_file_is_copied_to_the_room_from_it_and_within_it(
     command: RoomCommand, file: Path, tmp_path: Path
 ) -> None:
     for _ in range(2):
         command.out("storage", "cp", str(file), "room://a")
-        command.out("storage", "cp", "room://a", str(tmp_path / "back"))
+        command.out("storage", "cp", "room://a", "room://notes/b")
+        command.out("storage", "cp", "room://notes/b", str(tmp_path / "new" / "back"))
 
-    assert (tmp_path / "back").read_bytes() == CONTENT
+    assert (tmp_path / "new" / "back").read_bytes() == CONTENT
     assert "room://" in command.fails(2, "storage", "cp", "a", "b")
-    assert "room://" in command.fails(2, "storage", "cp", "room://a", "room://b")
+    assert "not found" in command.fails(3, "storage", "cp", "room://none", "room://b")
+    piped = command.begin("storage", "cp", "-", "room://piped")
+    assert piped.communicate(CONTENT) == (b"", b"")
+    assert command.begin("storage", "cp", "room://piped", "-").communicate() == (CONTENT, b"")
+
+
+def test_folders_and_what_matches_a_pattern_are_copied(
+    command: RoomCommand, tmp_path: Path
+) -> None:
+    here = tmp_path / "here"
+    for name in ("a.txt", "b.txt", "c.md", "deep/d.txt"):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text(name)
+
+    def there(folder: str) -> list[str]:
+        lines = command.json("storage", "ls", folder, "-r")
+        return [each["path"].removeprefix(f"{folder}/") for each in lines if not each["is_folder"]]
+
+    command.out("storage", "cp", "-r", str(here), "room://new")
+    command.out("storage", "cp", "-r", str(here), "room://new")
+    command.out("storage", "cp", str(here / "*.txt"), "room://texts/")
+    command.out("storage", "cp", "-r", "room://new/[cd]*", "room://some/")
+    command.out("storage", "cp", "-r", "room://new", str(tmp_path / "back"))
+    command.out("storage", "cp", "room://new/c.md", str(tmp_path))
+
+    tree = ["a.txt", "b.txt", "c.md", "deep/d.txt"]
+    assert there("new") == [*tree, *(f"here/{name}" for name in tree)]
+    assert there("texts") == ["a.txt", "b.txt"]
+    assert there("some") == ["c.md", "deep/d.txt"]
+    for name in tree:
+        assert (tmp_path / "back" / "here" / name).read_text() == name
+    assert (tmp_path / "c.md").read_text() == "c.md"
+    assert "--recursive" in command.fails(2, "storage", "cp", str(here), "room://x")
+    assert "2 files" in command.fails(2, "storage", "cp", str(here / "*.txt"), "room://x")
+    for pattern in (str(here / "*.png"), "room://new/*.png"):
+        assert "nothing matches" in command.fails(3, "storage", "cp", pattern, "room://x/")
+    assert command.out("storage", "exists", "x", code=3) == "false\n"
+
+
+def test_what_matches_a_pattern_is_listed_and_deleted(command: RoomCommand, file: Path) -> None:
+    for name in ("a.txt", "b.txt", "c.md", "d[1].txt"):
+        command.out("storage", "put", str(file), f"room://notes/{name}")
+
+    assert [it["path"] for it in command.json("storage", "ls", "room://notes/[ab]*")] == [
+        "notes/a.txt",
+        "notes/b.txt",
+    ]
+    command.out("storage", "rm", "notes/d[1].txt")  # what is there is meant, not a pattern
+    command.out("storage", "rm", "room://notes/?.txt")
+    assert [it["path"] for it in command.json("storage", "ls", "notes")] == ["notes/c.md"]
+    assert [it["path"] for it in command.json("storage", "ls", "notes/c.md")] == ["notes/c.md"]
+    assert "nothing matches" in command.fails(3, "storage", "rm", "notes/*.txt")
+
+
+def test_text_in_other_encodings_is_written_as_utf_8(command: RoomCommand, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("H\u00e4llo", encoding="utf-16")
+    command.out("storage", "put", str(tmp_path / "a"), "a")
+
+    assert command.out("storage", "get", "a", "--encoding", "utf-16") == "H\u00e4llo"
+    assert "no encoding" in command.fails(2, "storage", "get", "a", "--encoding", "hex")
+    (tmp_path / "b").write_bytes(b"ab")
+    command.out("storage", "put", str(tmp_path / "b"), "b")
+    assert "no text" in command.fails(2, "storage", "get", "b", "--encoding", "utf-16")
+
+
+def test_a_presigned_url_does_one_thing(
+    shared_server: Server, room: str, command: RoomCommand, file: Path
+) -> None:
+    actions = ["read", "write", "presign"]
+    rule = {"path": "", "recursive": True, "actions": actions}
+    signer = RoomCommand(shared_server, room, scope={"storage": {"files": {"paths": [rule]}}})
+
+    given = ("--method", "PUT", "--expires-in", "600")
+    put = json.loads(signer.out("storage", "presign", "room://a", *given))
+    request = urllib.request.Request(put["url"], file.read_bytes(), method=put["method"])
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 201
+    get = json.loads(signer.out("storage", "presign", "a"))
+    with urllib.request.urlopen(get["url"]) as answer:
+        assert answer.read() == CONTENT
+    assert get["expires_at"] > put["expires_at"]
+    delete = ("storage", "presign", "a", "--method", "DELETE")
+    assert "do not have permission" in signer.fails(4, *delete)
+    assert "do not have permission" in command.fails(4, "storage", "presign", "a")
+    assert "604800" in command.fails(2, "storage", "presign", "a", "--expires-in", "604801")
 
 
 def test_a_download_that_fails_leaves_no_file_and_keeps_what_was_there(
