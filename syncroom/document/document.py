@@ -372,24 +372,18 @@ class Document:
 
         It is handed on first: whatever goes wrong after that, nothing is served that is not saved.
         """
-        if not self._turn and not self._shown:
+        turn, shown = self._turn, self._shown
+        if not turn and not shown:
             return
-        turn, self._turn = self._turn, []
-        shown, self._shown = self._shown, {}
-        if turn:
+        self._turn, self._shown = [], {}
+        if self._answers and turn:
             self._forget_answers()
         for run in turn:
             run.end_typing()
         encoded = {wire: [run.encode(wire) for run in turn] for wire in self._readers}
         if self._keep is not None:
             for index, run in enumerate(turn):
-                began = self._turn_began if run is turn[-1] else None
-                frames = b""
-                if run.peer is not None:
-                    wire = run.peer.wire
-                    is_encoded = run.is_live and wire in encoded
-                    frames = encoded[wire][index] if is_encoded else wire.updates(run.updates)
-                self._store(self._keep, run, frames, began)
+                self._store(self._keep, run, run is turn[-1], index, encoded)
         self._relay(turn, shown, encoded)
         if turn:
             self._count(turn)
@@ -451,7 +445,7 @@ class Document:
     def _take_letters(
         self, peer: Peer, client: int, typing: Typing, data: bytes, count: int
     ) -> None:
-        goes_on = self._run(peer).type(typing, client, count)
+        goes_on = self._run(peer).type(typing, client, data, count)
         self._state.clocks[client] = typing.until
         self.stored_bytes += count if goes_on else len(data)
 
@@ -503,8 +497,19 @@ class Document:
             states = awareness.encode(shown.values())
             for wire in news:
                 news[wire] += wire.presence(states)
+        size = 0
+        for wire, count in self._readers.items():
+            size += len(news[wire]) * count
+        if len(turn) == 1 and not shown:  # as most turns are
+            writer = turn[0].peer
+            for peer in self.peers:
+                if peer is writer:
+                    size -= len(news[peer.wire])
+                else:
+                    peer.deliver(news[peer.wire])
+            self._metrics.bytes_out += size
+            return
         writers = {run.peer for run in turn}
-        size = sum([len(news[wire]) * count for wire, count in self._readers.items()])
         for peer in self.peers:
             if peer not in writers and peer.client_id not in shown:
                 peer.deliver(news[peer.wire])
@@ -530,11 +535,18 @@ class Document:
             if run.peer is not None:
                 run.peer.written += count
 
-    def _store(self, keep: Keep, run: Run, frames: bytes, began: float | None) -> None:
-        who = run.peer.participant.id if run.peer is not None else ""
+    def _store(
+        self, keep: Keep, run: Run, is_last: bool, index: int, encoded: dict[Wire, list[bytes]]
+    ) -> None:
+        peer, frames, who = run.peer, b"", ""
+        if peer is not None:
+            who, wire = peer.participant.id, peer.wire
+            is_encoded = run.is_live and wire in encoded
+            frames = encoded[wire][index] if is_encoded else wire.updates(run.updates)
         record = Record(self._now_ms(), who, tuple(run.clients), tuple(run.updates))
         self._kept += 1
-        keep(record, partial(self._durable, run.peer, frames, began))
+        began = self._turn_began if is_last else None
+        keep(record, partial(self._durable, peer, frames, began))
         self.growth.add(record)
         if self.growth.is_due and self.on_growth is not None:
             self.growth.restart()
@@ -551,7 +563,10 @@ class Document:
         if peer is not None:
             if not self._saved:
                 self._loop.call_soon(self._confirm)
-            self._saved.setdefault(peer, []).append(frames)
+            if peer in self._saved:
+                self._saved[peer].append(frames)
+            else:
+                self._saved[peer] = [frames]
         while self._waiting and self._waiting[0][0] <= self._on_disk:
             self._waiting.popleft()[1]()
 

@@ -21,7 +21,17 @@ _LETTERS_MAX = 100
 class Run:
     """The updates that one peer sent in one turn, without another's between them."""
 
-    __slots__ = ("_since", "_typing", "_until", "clients", "count", "is_live", "peer", "updates")
+    __slots__ = (
+        "_letter",
+        "_since",
+        "_typing",
+        "_until",
+        "clients",
+        "count",
+        "is_live",
+        "peer",
+        "updates",
+    )
 
     def __init__(self, peer: Peer | None, is_live: bool) -> None:
         self.peer = peer
@@ -34,6 +44,8 @@ class Run:
         self._typing: Typing | None = None
         """What it types, letter by letter, after these updates."""
         self._since = self._until = 0
+        self._letter: bytes | None = None
+        """All that it types, while that is one update."""
 
     def add(self, data: bytes, clients: Iterable[int]) -> None:
         """Take in an update."""
@@ -42,12 +54,15 @@ class Run:
         self.clients.update(clients)
         self.count += 1
 
-    def type(self, typing: Typing, client: int, count: int) -> bool:
+    def type(self, typing: Typing, client: int, data: bytes, count: int) -> bool:
         """Take in the letters typed last, so many; False where they begin an update."""
         goes_on = typing is self._typing and typing.until - self._since <= _LETTERS_MAX
-        if not goes_on:
+        if goes_on:
+            self._letter = None
+        else:
             self.end_typing()
             self._typing, self._since = typing, typing.until - count
+            self._letter = data
             self.clients.add(client)
         self._until = typing.until
         self.count += 1
@@ -60,5 +75,6 @@ class Run:
     def end_typing(self) -> None:
         """Make an update of the letters."""
         if self._typing is not None:
-            self.updates.append(self._typing.between(self._since, self._until))
+            letters = self._letter or self._typing.between(self._since, self._until)
+            self.updates.append(letters)
             self._typing = None

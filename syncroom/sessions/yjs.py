@@ -59,16 +59,19 @@ _SHORT = 122
 _HEADS = [bytes((0x82, size + 3, yjs.SYNC, yjs.UPDATE, size)) for size in range(_SHORT + 1)]
 
 
+def _update_frame(update: bytes) -> bytes:
+    if len(update) <= _SHORT:
+        return _HEADS[len(update)] + update
+    return binary_frame(yjs.update(update))
+
+
 class YjsWire:
     """Frames with y-protocols messages."""
 
     def updates(self, updates: Sequence[bytes]) -> bytes:
-        return b"".join(
-            [
-                _HEADS[len(data)] + data if len(data) <= _SHORT else binary_frame(yjs.update(data))
-                for data in updates
-            ]
-        )
+        if len(updates) == 1:
+            return _update_frame(updates[0])
+        return b"".join(map(_update_frame, updates))
 
     def history(self, updates: Sequence[bytes]) -> bytes:
         return b"".join(map(self.answer, updates))

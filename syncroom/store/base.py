@@ -27,8 +27,7 @@ FOR_EVER = "deleted:"
 """What is kept under the name of an API that begins with this outlives its room."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What one participant changed in one turn of the event loop."""
 
     time_ms: int

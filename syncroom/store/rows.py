@@ -9,12 +9,16 @@ flipped bit among it, and is no defence against a person who may write to the fi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 from zlib import crc32
 
 from syncroom.errors import Damaged, Malformed
 from syncroom.protocol import varint
 from syncroom.store.base import Record
+
+_encode_client = lru_cache(10_000)(varint.encode)
+"""The same few come again and again."""
 
 LogRow: TypeAlias = tuple[int, int, int, str, bytes, bytes, int]
 """document, seq, time_ms, participant, clients, updates, checksum"""
@@ -56,10 +60,13 @@ class DocumentRow:
 
     def checksum(self) -> int:
         """Over every field: a document found under another name is noticed too."""
-        numbers = f"{self.created_ms}:{self.changed_ms}:{self.last_seq}:{self.stored_bytes}"
-        numbers += f":{self.base_seq}:{self.kept_seq}"
-        names = f"{self.incarnation}:{len(self.room)}:{self.room}{self.path}"
-        return crc32(f"{self.id}:{numbers}:{names}".encode())
+        return crc32(
+            (
+                f"{self.id}:{self.created_ms}:{self.changed_ms}:{self.last_seq}:{self.stored_bytes}"
+                f":{self.base_seq}:{self.kept_seq}"
+                f":{self.incarnation}:{len(self.room)}:{self.room}{self.path}"
+            ).encode()
+        )
 
 
 def blob_checksum(document: DocumentRow, table: str, seq: int, blob: bytes) -> int:
@@ -74,7 +81,7 @@ def updates_bytes(updates: bytes) -> int:
 
 def encode_log_row(document: DocumentRow, record: Record) -> LogRow:
     """The row of a document's next record; raises `ValueError` for text that is not Unicode."""
-    clients = b"".join(map(varint.encode, record.clients))
+    clients = b"".join(map(_encode_client, record.clients))
     updates = b"".join(map(varint.encode_bytes, record.updates))
     seq = document.last_seq + 1
     checksum = _checksum(
@@ -116,9 +123,8 @@ def _checksum(
 ) -> int:
     # The lengths keep bytes from passing between the fields; the updates, which may be megabytes,
     # are not copied.
-    sizes = f"{len(participant)}:{len(clients)}"
-    head = f"{incarnation}:{seq}:{time_ms}:{sizes}:{participant}".encode()
-    return crc32(updates, crc32(clients, crc32(head)))
+    head = f"{incarnation}:{seq}:{time_ms}:{len(participant)}:{len(clients)}:{participant}"
+    return crc32(updates, crc32(clients, crc32(head.encode())))
 
 
 def _split_bytes(data: bytes) -> tuple[bytes, ...]:
