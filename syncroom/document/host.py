@@ -68,6 +68,7 @@ class ViewHosts:
         self._waiting = 0
         self._idle: list[_Host] = []
         self._timers: dict[_Host, asyncio.TimerHandle] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def call(self, op: str, data: bytes, **arguments: Any) -> Answer:
         """Have a host do something with a document.
@@ -94,6 +95,7 @@ class ViewHosts:
             self._timers.pop(host).cancel()
             await host.end()
         self._idle.clear()
+        await asyncio.gather(*self._leaving)
 
     async def _ask(self, frame: bytes, cpu_s: float) -> Answer:
         host = await self._take()
@@ -132,7 +134,9 @@ class ViewHosts:
     def _retire(self, host: _Host) -> None:
         self._idle.remove(host)
         del self._timers[host]
-        host.dismiss()
+        leaving = asyncio.get_running_loop().create_task(host.dismiss())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
 
 
 class _Host:
@@ -186,10 +190,11 @@ class _Host:
             raise HostDied(f"{reason} in native code", is_spent=reason == "MemoryError")
         return header, data
 
-    def dismiss(self) -> None:
+    async def dismiss(self) -> None:
         """Let it end by itself."""
         assert self._process.stdin is not None
         self._process.stdin.close()
+        await self._process.wait()
 
     async def end(self) -> None:
         """End it now."""
