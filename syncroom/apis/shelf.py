@@ -157,11 +157,24 @@ class Shelf:
         for each in [*gone, *documents]:
             self._tell([each], DELETED, {"path": each, "participant_id": actor})
 
-    async def copy(self, source: str, target: str, actor: str, *, overwrite: bool) -> None:
-        """Write a file with the content that another one has."""
-        async with self.reading(source) as file:
-            chunks = _chunks(file)
-            await self.save(target, chunks, actor, overwrite=overwrite, mime_type=file.mime_type)
+    async def copy(
+        self, who: Participant, source: str, target: str, actor: str, *, overwrite: bool
+    ) -> None:
+        """Write a file with the content that another one has, or all that lies in a folder.
+
+        Raises `NotFound`, and `Denied` where somebody may not read a document.
+        """
+        line, sources = await self.files.stat(source), [source]
+        if line is not None and line.is_folder:
+            documents = await self.files.documents_at(source)
+            sources = sorted({*documents, *await self.files.below(source)})
+        for each in sources:
+            await self.check_there(who, each)
+        for each in sources:
+            place = target + each.removeprefix(source)
+            async with self.reading(each) as file:
+                kind = file.mime_type
+                await self.save(place, _chunks(file), actor, overwrite=overwrite, mime_type=kind)
 
     async def relocate(self, source: str, target: str, actor: str, *, overwrite: bool) -> None:
         """Put a file or a folder elsewhere, and tell those who may read it."""

@@ -75,10 +75,16 @@ CLAIMS: dict[str, set[str]] = {
     | named(test_cli.test_messages_of_the_command_line_reach_those_who_are_here),
     "Streams of messages": named(*STREAMED_MESSAGES),
     "Documents": all_of(test_sync, test_content, but=WITHOUT_OPENING)
-    | named(test_cli.test_a_document_is_read_and_changed_on_the_command_line),
+    | named(
+        test_cli.test_a_document_is_read_searched_and_changed_on_the_command_line,
+        test_cli.test_conversations_are_imported_on_the_command_line,
+    ),
     "Describe": named(*WITHOUT_OPENING),
     "Host toolkits": all_of(test_toolkits, but=CALLED_STREAMS + HOSTED_STREAMS)
-    | named(test_cli.test_a_toolkit_is_listed_and_called_on_the_command_line),
+    | named(
+        test_cli.test_a_toolkit_is_listed_and_called_on_the_command_line,
+        test_cli.test_an_agent_elsewhere_is_called_on_the_command_line,
+    ),
     "Call tools": named(*CALLED_STREAMS),
     "Host tools": named(*HOSTED_STREAMS),
     "Denials": all_of(test_denied),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -44,18 +45,51 @@ async def test_messages_of_the_command_line_reach_those_who_are_here(
     await ann.message("chat.broadcast", {"text": "H\u00e4llo"})
 
 
-async def test_a_document_is_read_and_changed_on_the_command_line(
-    python: Sdk, join: Join, cli: CommandLine
+async def test_a_document_is_read_searched_and_changed_on_the_command_line(
+    python: Sdk, join: Join, cli: CommandLine, tmp_path: Path
 ) -> None:
+    sync = ("room", "sync")
+    content = {"page": {"blocks": [{"heading": {"title": "Plan"}}]}}
+    (tmp_path / "schema.json").write_text(json.dumps(PAGE))
+    made = ("--schema", str(tmp_path / "schema.json"), "--json", json.dumps(content))
+    await cli.run(*sync, "create", PATH, *made)
     ann = await join(python, "ann")
-    await ann.open(PATH, PAGE, content={"page": {"blocks": [{"heading": {"title": "Plan"}}]}})
+    await ann.open(PATH)
     patch = [{"op": "replace", "path": "/page/blocks/0/heading/title", "value": "Changed"}]
 
-    read = await cli.json("room", "sync", "get", PATH)
-    await cli.run("room", "sync", "update", PATH, "--patch", json.dumps(patch))
+    read = await cli.json(*sync, "get", PATH)
+    found = await cli.json(*sync, "grep", PATH, "pLAN", "--ignore-case", "--before", "1")
+    [with_id] = await cli.json(*sync, "grep", PATH, "Plan", "--include-ids")
+    schema = await cli.json(*sync, "inspect", PATH)
+    await cli.run(*sync, "update", PATH, "--patch", json.dumps(patch))
 
-    assert read == {"page": {"blocks": [{"heading": {"title": "Plan"}}]}}
+    assert read == content
+    assert found == content["page"]["blocks"]
+    assert with_id["heading"]["$id"]
+    assert schema == PAGE
     await ann.content_is(PATH, {"page": {"blocks": [{"heading": {"title": "Changed"}}]}})
+
+
+async def test_conversations_are_imported_on_the_command_line(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    said = {"uuid": "m", "sender": "human", "text": "Water?", "created_at": "2026-01-01T00:00:00Z"}
+    id = "6f1f0a52-6a0c-4a5e-9b5e-0d2c3f1b2a11"
+    exported = [{"uuid": id, "name": "Plants", "chat_messages": [said]}]
+    (tmp_path / "conversations.json").write_text(json.dumps(exported))
+    imported = ("room", "sync", "import", "--file", str(tmp_path / "conversations.json"))
+
+    first, again = await cli.run(*imported), await cli.run(*imported)
+    threads = await cli.json("room", "sync", "get", ".threads/anthropic/index.threadl")
+    [found] = await cli.json("room", "sync", "grep", f".threads/anthropic/{id}.thread", "Water")
+
+    assert "1 thread" in first and "skipped existing: 1" in again
+    [entry] = threads["thread_list"]["threads"]
+    assert (entry["thread"]["name"], entry["thread"]["path"]) == (
+        "Plants",
+        f".threads/anthropic/{id}.thread",
+    )
+    assert found["message"]["author_name"] == "human"
 
 
 async def test_a_toolkit_is_listed_and_called_on_the_command_line(
@@ -70,3 +104,26 @@ async def test_a_toolkit_is_listed_and_called_on_the_command_line(
 
     assert [toolkit["name"] for toolkit in listed] == ["desk"]
     assert answer["json"]["arguments"] == {"n": 1}
+
+
+async def test_an_agent_elsewhere_is_called_on_the_command_line(
+    cli: CommandLine, room: str
+) -> None:
+    bodies: list[Any] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].split()[0])
+        bodies.append(json.loads(await reader.readexactly(length)))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as agent:
+        url = f"http://127.0.0.1:{agent.sockets[0].getsockname()[1]}/"
+        called = ("--url", url, "--participant-name", "bot", "--arguments", '{"n": 1}')
+        for where in ("--no-local", "--local"):  # the server asks the agent, or the command does
+            await cli.run("room", "agents", "call", "tool", *called, where)
+
+    assert [body["event"] for body in bodies] == ["room.call", "room.call"]
+    assert [body["data"]["arguments"] for body in bodies] == [{"n": 1}, {"n": 1}]
+    assert bodies[0]["data"]["room_name"] == room

@@ -52,6 +52,10 @@ async def test_a_container_is_run_listed_watched_and_talked_with(
         cli.run(*container, "log", "--id", name),
         cli.run(*container, "exec", "--container-id", name, "--command", "echo within"),
     )
+    await cli.run(*container, "exec", "--container-id", name, "--command", "sh -c 'exit 7'", code=7)
+    images = await cli.run(*container, "image", "list", "--output", "json")
+    [image_id] = set(re.findall(r"\b[0-9a-f]{64}\b", images))
+    inspected = await cli.run(*container, "image", "inspect", "--image-id", IMAGE)
 
     with_objects = await join(python, server=server, room="demo")
     with_numbers = await join(javascript, server=server, room="demo")
@@ -63,6 +67,8 @@ async def test_a_container_is_run_listed_watched_and_talked_with(
     assert told["container_port"] == 8080
     assert await with_numbers.containers() == {name: [told["host_port"]]}
     assert (shown["image"], shown["state"]) == (IMAGE, "RUNNING")
+    assert IMAGE in images
+    assert image_id in inspected
     assert name in listed
     assert "from inside" in logged
     assert "within" in executed

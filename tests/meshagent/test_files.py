@@ -102,18 +102,35 @@ async def test_a_url_of_a_file_needs_no_token(sdk: Sdk, join: Join) -> None:
 async def test_files_are_copied_on_the_command_line(
     python: Sdk, join: Join, shared_server: Server, room: str, tmp_path: Path
 ) -> None:
-    token = shared_server.token(room=room, name="cli")
+    rule = {
+        "path": "",
+        "recursive": True,
+        "actions": ["list", "read", "write", "delete", "presign"],
+    }
+    scope = {"storage": {"files": {"paths": [rule]}}}
+    token = shared_server.token(room=room, name="cli", scope=scope)
     environment = {"MESHAGENT_ROOM": room, "MESHAGENT_TOKEN": token}
     cli = CommandLine(shared_server, tmp_path, MESHAGENT_PROJECT_ID="default", **environment)
     ann = await join(python, "ann")
     local = tmp_path / "local.txt"
     local.write_text("Water the plants\n")
 
-    await cli.run("room", "storage", "cp", str(local), "room://notes/todo.txt")
-    printed = await cli.run("room", "storage", "get", "room://notes/todo.txt")
+    storage, file = ("room", "storage"), "room://notes/todo.txt"
+
+    await cli.run(*storage, "cp", str(local), file)
+    printed = await cli.run(*storage, "get", file)
+    await cli.run(*storage, "cp", "-r", "room://notes", "room://plans")
+    await cli.run(*storage, "cp", "-r", "room://plans", str(tmp_path / "plans"))
+    url = (await cli.json(*storage, "presign", file, "--expires-in", "600"))["url"]
 
     assert await ann.download("notes/todo.txt") == b"Water the plants\n"
     assert "Water the plants" in printed
+    assert (tmp_path / "plans" / "todo.txt").read_text() == "Water the plants\n"
+    assert await cli.run(*storage, "ls", "room://plans/*.txt") == "todo.txt\n"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(url)).content == b"Water the plants\n"
+    await cli.run(*storage, "rm", "-r", "room://notes")
+    assert "does NOT exist" in await cli.run(*storage, "exists", file)
 
 
 async def test_a_schema_among_the_files_is_that_of_documents_with_its_extension(

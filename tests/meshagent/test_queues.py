@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,9 +80,19 @@ async def test_a_queue_is_used_on_the_command_line(
     cli = CommandLine(shared_server, tmp_path, MESHAGENT_ROOM=room, MESHAGENT_TOKEN=token)
     ann = await join(python, "ann")
 
-    await cli.run("room", "queue", "send", "--queue", "work", "--json", '{"number": 1}')
+    queue, work = ("room", "queue"), ("--queue", "work")
+    mail = ("--subject", "Plants", "--from", "ann@example.org", "--body", "Water them")
+
+    await cli.run(*queue, "send", *work, "--json", '{"number": 1}')
+    await cli.run(*queue, "send", *work, "--json", '{"number": 2}')
+    await cli.run(*queue, "send-mail", *work, *mail)
 
     assert await ann.queue("receive", "work", wait=False) == {"number": 1}
+    assert await cli.run(*queue, "size", *work) == "2\n"
+    assert "'number': 2" in await cli.run(*queue, "receive", *work)
+    received = await ann.queue("receive", "work", wait=False)
+    assert b"Subject: Plants" in base64.b64decode(received["base64"])
+    assert "did not contain" in await cli.run(*queue, "receive", *work, code=1)
 
 
 async def test_two_that_race_for_a_queue_get_each_message_once(

@@ -95,8 +95,10 @@ async def test_the_command_line_lists_and_restarts_services(
     cli = CommandLine(workshop, tmp_path, MESHAGENT_ROOM=ROOM, MESHAGENT_TOKEN=token)
 
     listed = await cli.run("room", "service", "list")
+    told = await cli.run("room", "service", "describe", "--name", "greeter", "--output", "json")
     await cli.run("room", "service", "restart", "--id", "greeter")
 
+    assert '"greeter"' in told or "'greeter'" in told
     assert "greeter" in listed and "idle" in listed
 
 

@@ -202,8 +202,7 @@ class FileEndpoints:
         if is_move:
             await shelf.relocate(source, path, _SERVER_ID, overwrite=transfer.overwrite)
         else:
-            await shelf.check_there(who, source)
-            await shelf.copy(source, path, _SERVER_ID, overwrite=transfer.overwrite)
+            await shelf.copy(who, source, path, _SERVER_ID, overwrite=transfer.overwrite)
         return JSONResponse({"path": path})
 
     async def _presign(self, request: Request) -> Response:

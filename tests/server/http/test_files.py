@@ -189,6 +189,34 @@ async def test_a_signed_url_leads_to_a_document_only_for_who_may_read_it(client:
     assert (await client.alone("DELETE", url)).status_code == 403
 
 
+async def test_a_folder_is_copied_with_all_that_lies_in_it_and_may_be_read(
+    client: Client,
+) -> None:
+    for name in ("plans/a", "plans/deep/b", "plansaside"):
+        await client.ask("PUT", name, content=name.encode())
+    document = "/api/rooms/demo/documents/plans/notes"
+    writer = client.token({"sync": {}, "storage": {}})
+    made = await client.ask(
+        "PUT", document, bearer=writer, content=b"secret", params={"format": "text"}
+    )
+    assert made.is_success, made.text
+    target = {"project_id": client.project, "kind": "room", "name": "demo"}
+    copy: dict[str, Any] = {
+        "json": {"source": {"target": target, "path": "plans"}},
+        "params": {"action": "copy"},
+    }
+
+    refused = await client.ask("POST", "mine", bearer=client.token({"storage": {}}), **copy)
+    copied = await client.ask("POST", "copy", **copy)
+    again = await client.ask("POST", "copy", **copy)
+
+    assert (refused.status_code, copied.status_code, again.status_code) == (403, 200, 409)
+    listed = {each["name"]: each for each in (await client.ask("GET", "?list=")).json()["entries"]}
+    assert sorted(listed) == ["copy", "plans", "plansaside"]
+    assert (await client.ask("GET", "copy/deep/b")).content == b"plans/deep/b"
+    assert "secret" in (await client.ask("GET", "copy/notes")).text
+
+
 async def test_a_room_with_nothing_but_files_is_in_the_list_of_rooms(client: Client) -> None:
     await client.ask("PUT", "a", content=b"x")
 
