@@ -25,6 +25,10 @@ class Backends(BaseModel):
     """The engine that containers of rooms run in, as ``unix:///run/docker.sock`` or
     ``http://127.0.0.1:2375``: Docker, or anything that speaks its API."""
 
+    container_builds: bool = False
+    """Whether participants may build images there. A build has bounds on memory, processor and
+    time, and none on processes and disk: engines know no such."""
+
     openai_url: str | None = Field(default=None, pattern=r"^https?://")
     """Where language models are asked for as OpenAI has it, as ``https://api.openai.com/v1``."""
     openai_key: SecretStr | None = None

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 from syncroom.agent_tokens import environment
 from syncroom.apis.agents import Agents
+from syncroom.apis.builds import Builds
 from syncroom.apis.containers import Containers
 from syncroom.apis.developer import Developer
 from syncroom.apis.files import Files
@@ -19,6 +20,7 @@ from syncroom.apis.mounts import Mounts
 from syncroom.apis.queues import Queues
 from syncroom.apis.registry import Registry
 from syncroom.apis.room_containers import RoomContainers
+from syncroom.apis.room_images import RoomImages
 from syncroom.apis.secrets import Secrets
 from syncroom.apis.services import Services
 from syncroom.apis.shelf import Shelf
@@ -93,6 +95,8 @@ class Equipment:
         self._sign_url = sign_url
         self._files: WeakValueDictionary[str, Files] = WeakValueDictionary()
         """The catalogues in use: two of one room would sweep each other's uploads away."""
+        self._builds: WeakValueDictionary[str, Builds] = WeakValueDictionary()
+        """Those of rooms in use, and those that run: a room has one at a time."""
         self._lives: WeakValueDictionary[str, _Life] = WeakValueDictionary()
         self._documents = documents
         self._webhooks = webhooks
@@ -139,14 +143,20 @@ class Equipment:
         if life is not None:
             life.is_over = True
         self._files.pop(room, None)
+        builds = self._builds.pop(room, None)
+        if builds is not None:
+            builds.end()
 
     async def forget(self, room: str) -> None:
-        """Take the files and containers of a deleted room away; raises `Unavailable`."""
+        """Take the files, containers and images of a deleted room away; raises `Unavailable`."""
         await self._blobs.delete_room(room)
         try:
             await self._containers_of(room).remove_all()
+            await self._images_of(room).remove_all()
         except SyncroomError as error:
-            _log.error("containers of a deleted room stay: %s", error, extra=about(room=room))
+            _log.error(
+                "containers or images of a deleted room stay: %s", error, extra=about(room=room)
+            )
 
     def _shelf(self, room: Room) -> Shelf:
         files, documents = self._catalogue(room.name), _Documents(self._contents, room.name)
@@ -159,10 +169,17 @@ class Equipment:
 
     def _containers(self, room: Room, shelf: Shelf) -> Containers:
         environ = partial(environment, self._keyring, room.name)
-        return Containers(self._containers_of(room.name), shelf, environ, room.limits)
+        mine, images = self._containers_of(room.name), self._images_of(room.name)
+        is_allowed = self._backends.container_builds
+        builds = self._builds.get(room.name) or Builds(images, is_allowed, room.limits)
+        self._builds[room.name] = builds
+        return Containers(mine, images, builds, shelf, environ, room.limits)
 
     def _containers_of(self, room: str) -> RoomContainers:
         return RoomContainers(self._engine, self._server, room)
+
+    def _images_of(self, room: str) -> RoomImages:
+        return RoomImages(self._engine, self._server, room)
 
     def _kept(self, room: str, api: str) -> tuple[Load, Keep]:
         """How an API reads and writes what it keeps."""

@@ -148,6 +148,18 @@ class Limits(BaseModel):
     """Files of the room that are copied into one container: the engine's disk has them once more,
     and it starts when they are there."""
 
+    room_images_max: PositiveInt = 16
+    """Images that one room built: each takes of the engine's disk what its build writes."""
+
+    build_bytes_max: PositiveInt = 256 << 20
+    """What one image is built from, as it is sent."""
+
+    build_s_max: PositiveFloat = 1800.0
+    """A build that takes longer is given up."""
+
+    build_log_bytes_max: PositiveInt = 1 << 20
+    """Of what one build prints, in memory: the end of it says why it failed."""
+
     call_token_s: PositiveFloat = 600.0
     """A token for a call lets in for so long; LiveKit renews those of who is in."""
 

@@ -275,9 +275,9 @@ def start(toolkit: Toolkit, tool: Tool, call: Call, arguments: Content) -> None:
         return
     if inspect.iscoroutine(work):
         # the task is kept alive by its own method, as long as the call is
-        call.abandon = (
-            asyncio.get_running_loop().create_task(_finish(toolkit, tool, call, work)).cancel
-        )
+        task = asyncio.get_running_loop().create_task(_finish(toolkit, tool, call, work))
+        task.add_done_callback(lambda _: work.close())  # it may end before it began
+        call.abandon = task.cancel
     else:
         call.finish(work)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from syncroom.apis.base import Model, Request
+from syncroom.apis.room_images import is_own_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,6 +145,59 @@ class InspectImage(Request):
     image_id: _Image
 
 
+class DeleteImage(Request):
+    """An image to delete."""
+
+    image: _Image
+
+
+class BuildImage(Request):
+    """An image to build from what is sent."""
+
+    kind: Literal["start"]
+    tags: list[str] = Field(default=[], max_length=16)
+    tag: str | None = None
+    """How early SDKs name it."""
+    mount_path: str = "/"
+    context_path: str = "/"
+    dockerfile_path: str | None = None
+    credentials: list[Credentials] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """What it is to be called."""
+        return self.tags or [self.tag or ""]
+
+    @property
+    def dockerfile(self) -> str:
+        """Where its Dockerfile is among what is sent."""
+        path = posixpath.join(self.mount_path, self.dockerfile_path or "Dockerfile")
+        return posixpath.relpath(path, self.mount_path)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not all(map(is_own_name, self.names)):
+            raise ValueError("an image is called by small letters without a host, as tools/lint:2")
+        if posixpath.normpath(self.context_path) != posixpath.normpath(self.mount_path):
+            raise ValueError("the context is all that is sent: context_path has to be mount_path")
+        if self.dockerfile.startswith("../"):
+            raise ValueError("the Dockerfile has to be among what is sent, below mount_path")
+        return self
+
+
+class BuildOf(Request):
+    """One build."""
+
+    build_id: str
+
+
+class BuildLogs(BuildOf):
+    """What a build prints."""
+
+    kind: Literal["start"]
+    follow: bool = False
+
+
 class Run(Request):
     """A container to start."""
 
@@ -202,4 +256,9 @@ may_use = _has(lambda grant, _: True)
 may_log = _has(lambda grant, _: grant.logs)
 may_pull = _has(lambda grant, it: grant.can_pull(it.tag))
 may_run = _has(lambda grant, it: grant.can_run(it.image))
+may_build = _has(
+    lambda grant, it: (
+        grant.run is None and grant.pull is None and all(map(grant.can_registry_write, it.names))
+    )
+)
 may_know = _has(lambda grant, it: grant.can_run(it.image_id) or grant.can_pull(it.image_id))

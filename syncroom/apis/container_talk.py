@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from syncroom.protocol.meshagent import binary_content
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from syncroom.apis.builds import Build
     from syncroom.apis.calls import Stream
     from syncroom.engine import Attached, Engine
     from syncroom.protocol.meshagent import Content
@@ -24,7 +27,16 @@ _EXIT_WAITS, _EXIT_WAIT_S = 100, 0.05
 
 async def send_log(engine: Engine, container_id: str, stream: Stream, *, follow: bool) -> None:
     """Send what a container printed, line by line, until its end or that of who reads."""
-    sending = asyncio.ensure_future(_send_lines(engine, container_id, stream, follow))
+    await _while_read(stream, _send_lines(engine, container_id, stream, follow))
+
+
+async def send_build(build: Build, stream: Stream, *, follow: bool) -> None:
+    """Send what a build prints, and how it ended, until that or the end of who reads."""
+    await _while_read(stream, _send_build(build, stream, follow))
+
+
+async def _while_read(stream: Stream, work: Coroutine[Any, Any, None]) -> None:
+    sending = asyncio.ensure_future(work)
     over = asyncio.ensure_future(_ended(stream))
     try:
         await asyncio.wait([sending, over], return_when=asyncio.FIRST_COMPLETED)
@@ -53,8 +65,7 @@ async def talk(
         if typing.done() and not typing.result():
             await printing
         code = await _exit_code(engine, exec_id) if printing.done() else _KILLED
-        status = json.dumps({"status": code}).encode()
-        await stream.send(binary_content({"channel": _EXIT}, status))
+        await stream.send(_status(code))
     finally:
         await _cancel(typing, printing)
         await attached.close()
@@ -70,6 +81,13 @@ async def _send_lines(engine: Engine, container_id: str, stream: Stream, follow:
                 await stream.send(_line(line))
     for line in filter(None, rests.values()):
         await stream.send(_line(line))
+
+
+async def _send_build(build: Build, stream: Stream, follow: bool) -> None:
+    async for line in build.lines(follow=follow):
+        await stream.send(_line(line.encode()))
+    if build.exit_code is not None:
+        await stream.send(_status(build.exit_code))
 
 
 async def _type(engine: Engine, exec_id: str, attached: Attached, stream: Stream) -> bool:
@@ -118,3 +136,7 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
 def _line(line: bytes) -> Content:
     text = line.decode(errors="replace")
     return binary_content({"channel": _OUTPUT}, text.encode() + b"\n")
+
+
+def _status(code: int) -> Content:
+    return binary_content({"channel": _EXIT}, json.dumps({"status": code}).encode())

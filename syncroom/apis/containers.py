@@ -36,8 +36,10 @@ from syncroom.errors import Conflict, LimitExceeded, Malformed, NotFound
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from syncroom.apis.builds import Builds
     from syncroom.apis.calls import Stream
     from syncroom.apis.room_containers import RoomContainers
+    from syncroom.apis.room_images import RoomImages
     from syncroom.apis.shelf import Shelf
     from syncroom.limits import Limits
 
@@ -52,6 +54,8 @@ class Containers(Images):
 
     Args:
         mine: those that there are.
+        images: what they are made from.
+        builds: what makes more images.
         shelf: the files of the room.
         environment: makes what an agent needs to join it.
         limits: the bounds of the server.
@@ -63,14 +67,19 @@ class Containers(Images):
     map: ContainersMap
 
     def __init__(
-        self, mine: RoomContainers, shelf: Shelf, environment: Environment, limits: Limits
+        self,
+        mine: RoomContainers,
+        images: RoomImages,
+        builds: Builds,
+        shelf: Shelf,
+        environment: Environment,
+        limits: Limits,
     ) -> None:
-        super().__init__(mine.engine)
+        super().__init__(images, builds, limits)
         self.map = ContainersMap(mine)
         self._mine = mine
         self._shelf = shelf
         self._environment = environment
-        self._limits = limits
         self._making = asyncio.Lock()
 
     @tool(ListContainers, may_use)
@@ -87,12 +96,13 @@ class Containers(Images):
         mounts, bytes_max = request.mounts or Mounts(), self._limits.container_files_bytes_max
         copies = await find_copies(mounts, caller.participant, self._shelf, bytes_max)
         try:
-            container_id = await self._make(request, settings)
+            image, _ = await self._images.find(request.image)
         except NotFound:
-            if not grant_of(caller.participant).can_pull(request.image):
-                raise denied(f"to pull the image {request.image!r}, which is not here") from None
-            await self._pull(request.image, request.credentials)
-            container_id = await self._make(request, settings)
+            image = request.image
+            if not grant_of(caller.participant).can_pull(image):
+                raise denied(f"to pull the image {image!r}, which is not here") from None
+            await self._pull(image, request.credentials)
+        container_id = await self._make(request.name, {"Image": image, **settings})
         try:
             if mounts.room or mounts.files:
                 await self._engine.unpack(container_id, pack(mounts, copies, self._shelf))
@@ -154,22 +164,22 @@ class Containers(Images):
         if is_closed_to(await self._mine.find(container_id), caller):
             raise denied("the container is private to who started it")
 
-    async def _make(self, request: Run, settings: dict[str, Any]) -> str:
-        """Make a container that does not run yet; its id. Raises `NotFound` without its image."""
+    async def _make(self, name: str | None, settings: dict[str, Any]) -> str:
+        """Make a container that does not run yet; its id."""
         async with self._making:
             found, allowed = await self._mine.list(), self._limits.room_containers_max
             if len(found) >= allowed:
                 raise LimitExceeded(
                     f"the room has {allowed} containers, as many as it may have; delete one first"
                 )
-            if request.name and any(name_of(each) == request.name for each in found):
-                raise Conflict(f"the room has a container {request.name!r} already")
+            if name and any(name_of(each) == name for each in found):
+                raise Conflict(f"the room has a container {name!r} already")
             made = await self._engine.ask("POST", "/containers/create", body=settings)
         container_id: str = made["Id"]
         return container_id
 
     def _settings(self, caller: Caller, request: Run) -> dict[str, Any]:
-        """A container as engines want it described."""
+        """A container as engines want it described, but for its image."""
         limits = self._limits
         env = {each.key: each.value for each in request.env or []}
         if request.template == "agent":
@@ -178,11 +188,10 @@ class Containers(Images):
         ports = [f"{each.container_port}/tcp" for each in request.ports or []]
         command = _command(request.command)
         return {
-            "Image": request.image,
             **({"Cmd": command} if command else {}),
             "WorkingDir": request.working_dir or "",
             "Env": [f"{key}={value}" for key, value in env.items()],
-            "Labels": self._mine.labels(caller, request.name, bool(request.private)),
+            "Labels": self._mine.labels(caller, request),
             "ExposedPorts": {each: {} for each in ports},
             "HostConfig": {
                 "Memory": limits.container_memory_bytes_max,

@@ -17,14 +17,15 @@ from syncroom.errors import NotFound, SyncroomError, Unavailable
 
 if TYPE_CHECKING:
     from syncroom.apis.base import Caller
+    from syncroom.apis.container_requests import Run
     from syncroom.document.maps import MapDocument
     from syncroom.engine import Engine
 
 _log = logging.getLogger("syncroom.apis.containers")
 
-_SERVER, _ROOM = "syncroom.server", "syncroom.room"
+SERVER, ROOM = "syncroom.server", "syncroom.room"
 _STARTER, _STARTER_NAME = "syncroom.started-by", "syncroom.started-by-name"
-_NAME, _PRIVATE = "syncroom.name", "syncroom.private"
+_NAME, _IMAGE, _PRIVATE = "syncroom.name", "syncroom.image", "syncroom.private"
 
 _STATES = {
     "created": "CREATED",
@@ -53,7 +54,7 @@ class RoomContainers:
     def __init__(self, engine: Engine, server: str, room: str) -> None:
         self.engine = engine
         self.room = room
-        self._labels = {_SERVER: server, _ROOM: room}
+        self._labels = labels_of_room(server, room)
 
     async def list(self) -> list[dict[str, Any]]:
         """All of them, as the engine lists them; none where there is no engine."""
@@ -93,13 +94,13 @@ class RoomContainers:
         for each in await self.list():
             await self.remove(each["Id"])
 
-    def labels(self, caller: Caller, name: str | None, is_private: bool) -> dict[str, str]:
+    def labels(self, caller: Caller, request: Run) -> dict[str, str]:
         """What a new one carries."""
         who = caller.participant
-        labels = {**self._labels, _STARTER: who.id, _STARTER_NAME: who.name}
-        if name:
-            labels[_NAME] = name
-        if is_private:
+        labels = {**self._labels, _STARTER: who.id, _STARTER_NAME: who.name, _IMAGE: request.image}
+        if request.name:
+            labels[_NAME] = request.name
+        if request.private:
             labels[_PRIVATE] = "true"
         return labels
 
@@ -137,7 +138,7 @@ class ContainersMap(LiveMap):
 
     async def _read_on(self) -> None:
         """Show what is now, and what the engine says has happened since; until it says no more."""
-        chosen = {"type": ["container"], "label": [f"{_ROOM}={self._containers.room}"]}
+        chosen = {"type": ["container"], "label": [f"{ROOM}={self._containers.room}"]}
         params = {"filters": json.dumps(chosen), "since": str(int(time.time()))}
         await self._read()
         async with aclosing(
@@ -174,6 +175,11 @@ def container_json(container: dict[str, Any], *, is_early: bool) -> dict[str, An
     }
 
 
+def labels_of_room(server: str, room: str) -> dict[str, str]:
+    """What tells things of a room from all others of an engine."""
+    return {SERVER: server, ROOM: room}
+
+
 def name_of(container: dict[str, Any]) -> str | None:
     """What a container of a list is called in its room."""
     return labels_of(container).get(_NAME)
@@ -194,7 +200,7 @@ def _entry(container: dict[str, Any]) -> dict[str, object]:
     labels = labels_of(container)
     return {
         "name": labels.get(_NAME),
-        "image": container["Image"],
+        "image": labels.get(_IMAGE, container["Image"]),
         "state": _STATES.get(container["State"], "UNKNOWN"),
         "private": _PRIVATE in labels,
         "started_by": {"id": labels[_STARTER], "name": labels[_STARTER_NAME]},

@@ -5,116 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from uuid import uuid4
 
 import pytest
 
-from syncroom.apis.containers import Containers
-from syncroom.apis.files import Files
-from syncroom.apis.room_containers import RoomContainers
-from syncroom.apis.shelf import Shelf
 from syncroom.auth.scopes import ApiScope, ContainersGrant
-from syncroom.auth.storage_grant import StorageGrant
 from syncroom.engine import Engine
-from syncroom.limits import Limits
-from syncroom.protocol.meshagent import CLOSE, OPEN, binary_content
-from syncroom.store.blobs import Blobs
-from syncroom.store.memory import MemoryStore
-from tests.apis.fakes import Asked, FakeCaller, ask, reserved, shown
-from tests.support.podman import IMAGE, Podman
+from syncroom.protocol.meshagent import CLOSE, binary_content
+from tests.apis.contained import Listener, Scene
+from tests.apis.fakes import FakeCaller, reserved, shown
+from tests.support.podman import IMAGE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import Callable
 
-    from syncroom.apis.base import Caller
     from syncroom.document.maps import MapDocument
-    from syncroom.store.base import DocumentInfo
-
-LIMITS = Limits(room_containers_max=2, container_files_bytes_max=1000)
-
-
-class Listener(FakeCaller):
-    """A caller that waits for what it is sent."""
-
-    def __init__(self, name: str, **rights: Any) -> None:
-        grant = ContainersGrant(**rights)
-        files = StorageGrant.model_validate({"paths": [{"path": "plans"}, {"path": "a.txt"}]})
-        super().__init__(name, ApiScope(containers=grant, storage=files))
-        self.news = asyncio.Event()
-
-    def send(self, kind: str, header: Mapping[str, Any], payload: bytes = b"") -> int:
-        self.news.set()
-        return super().send(kind, header, payload)
-
-    def said(self, channel: int) -> bytes:
-        """All that came on a channel."""
-        pieces = [each for each in self.sent if each.header["chunk"]["type"] == "binary"]
-        return b"".join(
-            it.payload for it in pieces if it.header["chunk"]["headers"]["channel"] == channel
-        )
-
-    async def until(self, channel: int, text: bytes) -> None:
-        """Wait until this came."""
-        while text not in self.said(channel):
-            self.news.clear()
-            await self.news.wait()
-
-
-class Scene:
-    """A room with its containers, and with files if there is a folder for them."""
-
-    def __init__(self, engine: Engine, folder: Path = Path("nowhere")) -> None:
-        self.engine = engine
-        self.room = f"room-{uuid4().hex}"
-        self.kept = kept = MemoryStore()
-        catalogue = partial(kept.items, "demo", "s"), partial(kept.change_items, "demo", "s")
-        documents = _no_documents, lambda path: False
-        self.files = Files("demo", Blobs(folder), *catalogue, *documents, LIMITS)
-        self.containers = self.of(self.room)
-        self.ann = Listener("ann")
-
-    def of(self, room: str) -> Containers:
-        self.mine = RoomContainers(self.engine, "server", room)
-        shelf = Shelf(self.files, NoDocuments(), {})
-        return Containers(self.mine, shelf, _environment, LIMITS)
-
-    async def put(self, path: str, data: bytes) -> None:
-        """Let the room have a file."""
-        await self.files.check_free(path, overwrite=True)
-        async with self.files.blobs.writer("demo") as writer:
-            await writer.write(data)
-            await self.files.put(path, await writer.commit(), len(data))
-
-    async def printed(self, command: str, **request: Any) -> bytes:
-        """What a container prints up to its end."""
-        made = await self.run(command, **request)
-        await self.ask("wait_for_exit", container_id=made)
-        before = len(self.ann.said(1))
-        await self.stream("logs", container_id=made).over.wait()
-        return self.ann.said(1)[before:]
-
-    async def ask(self, tool: str, caller: FakeCaller | None = None, **request: Any) -> Any:
-        asked = ask(self.containers, tool, caller or self.ann, request)
-        await asked.over.wait()
-        return asked.answer.get("json", asked.answer)
-
-    async def run(self, command: str, **request: Any) -> str:
-        answer = await self.ask("run", image=IMAGE, command=command, **request)
-        assert "container_id" in answer, answer
-        container_id: str = answer["container_id"]
-        return container_id
-
-    async def listed(self, **request: Any) -> list[Any]:
-        found: list[Any] = (await self.ask("list_containers", **request))["containers"]
-        return found
-
-    def stream(self, tool: str, caller: Listener | None = None, **request: Any) -> Asked:
-        asked = ask(self.containers, tool, caller or self.ann, OPEN)
-        asked.call.take(binary_content({"kind": "start", **request}))
-        return asked
 
 
 class Watched:
@@ -152,41 +57,6 @@ class Said(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.text = record.getMessage()
         self.news.set()
-
-
-class NoDocuments:
-    """The documents of a room that has none."""
-
-    async def read(self, path: str) -> bytes:
-        raise AssertionError(path)
-
-    async def end(self, path: str) -> None:
-        raise AssertionError(path)
-
-
-async def _no_documents(near: str) -> list[DocumentInfo]:
-    return []
-
-
-def _environment(caller: Caller, name: str) -> dict[str, str]:
-    return {"JOINS_AS": name}
-
-
-@pytest.fixture(scope="module")
-def podman() -> Iterator[Podman]:
-    engine = Podman()
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-async def scene(podman: Podman, tmp_path: Path) -> AsyncIterator[Scene]:
-    engine = Engine(podman.url)
-    made = Scene(engine, tmp_path)
-    await made.kept.open()
-    yield made
-    await RoomContainers(engine, "server", made.room).remove_all()
-    await engine.close()
 
 
 async def test_a_container_runs_prints_and_ends_with_its_code(scene: Scene) -> None:
@@ -296,13 +166,11 @@ async def test_a_room_has_so_many_containers_each_with_a_name_of_its_own(scene: 
 
 
 async def test_a_container_has_the_environment_that_it_is_given(scene: Scene) -> None:
-    given = {"env": [{"key": "A", "value": "b=c"}], "template": "agent", "participant_name": "x"}
-    made = await scene.run("env", **given)
-    await scene.ask("wait_for_exit", container_id=made)
+    env = [{"key": "A", "value": "b=c"}]
 
-    await scene.stream("logs", container_id=made).over.wait()
+    said = await scene.printed("env", env=env, template="agent", participant_name="x")
 
-    assert {b"A=b=c", b"JOINS_AS=x"} <= set(scene.ann.said(1).splitlines())
+    assert {b"A=b=c", b"JOINS_AS=x"} <= set(said.splitlines())
 
 
 async def test_a_container_has_files_copies_of_the_rooms_and_empty_folders(scene: Scene) -> None:
@@ -471,9 +339,5 @@ async def test_an_engine_that_is_away_is_said_to_be() -> None:
 async def test_what_takes_a_registry_says_that_there_is_none() -> None:
     scene = Scene(Engine(None))
 
-    assert await scene.ask("list_builds") == {"builds": []}
-    for tool in ("push_image", "load", "load_image", "save_image", "delete_image"):
+    for tool in ("push_image", "load", "load_image", "save_image"):
         assert (await scene.ask(tool))["code"] == 1007
-    build = scene.stream("build", tags=["a"])
-    await build.over.wait()
-    assert build.answer["code"] == 1007

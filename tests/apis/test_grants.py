@@ -62,7 +62,7 @@ NARROWED: dict[str, dict[str, JSON]] = {
         "run": {"run": ["other*"]},
         "pull": {"pull": ["other*"]},
         "run and pull": {"run": [], "pull": []},
-        "registry": {"registry": {}},
+        "registry": {"registry": {"write": []}},
     },
     "secrets": {
         "request_oauth_token": {
@@ -102,7 +102,7 @@ TO = {"to_participant_id": "nobody"}
 STORED = ("paths", "files", "files to list")
 WRITTEN = (*STORED, "paths to write")
 UNCONDITIONAL = (
-    *("build", "delete_image", "list_builds", "list_containers", "list_images"),
+    *("list_builds", "list_containers", "list_images"),
     *("load", "load_image", "push_image", "save_image"),
 )
 
@@ -114,6 +114,13 @@ TOOLS: dict[str, Tool] = {
     "agents.call": tool("call", name="agent", url="http://127.0.0.1:9/"),
     "agents.invoke": tool("call", "allowed_toolkits"),
     **{f"containers.{name}": tool("use_containers") for name in UNCONDITIONAL},
+    "containers.delete_image": tool("use_containers", image="a"),
+    "containers.build": tool(
+        *("use_containers", "run", "pull", "run and pull", "registry"), kind="start", tags=["a"]
+    ),
+    "containers.get_build_logs": tool("use_containers", "logs", kind="start", build_id="a"),
+    "containers.cancel_build": tool("use_containers", build_id="a"),
+    "containers.delete_build": tool("use_containers", build_id="a"),
     "containers.stop_container": tool("use_containers", container_id="a"),
     "containers.delete_container": tool("use_containers", container_id="a"),
     "containers.wait_for_exit": tool("use_containers", container_id="a"),

@@ -14,6 +14,7 @@ from tests.docs.pages import page, row, rows
 from tests.meshagent import (
     test_cli,
     test_connect,
+    test_containers,
     test_content,
     test_denied,
     test_messaging,
@@ -67,6 +68,7 @@ HOSTED_STREAMS = (
     test_toolkits.test_input_may_be_a_stream,
     test_toolkits.test_output_may_be_a_stream,
 )
+BUILT = (test_containers.test_the_sdks_build_an_image_that_runs_and_list_its_ports_each_in_its_way,)
 WRITTEN_WHILE_AWAY = (test_reconnect.test_what_was_written_while_the_server_was_away_is_not_lost,)
 
 CLAIMS: dict[str, set[str]] = {
@@ -87,6 +89,8 @@ CLAIMS: dict[str, set[str]] = {
     ),
     "Call tools": named(*CALLED_STREAMS),
     "Host tools": named(*HOSTED_STREAMS),
+    "Containers": all_of(test_containers, but=BUILT),
+    "Images": named(*BUILT),
     "Denials": all_of(test_denied),
     "Come back": all_of(test_reconnect, but=WRITTEN_WHILE_AWAY),
     "Keep": named(*WRITTEN_WHILE_AWAY),

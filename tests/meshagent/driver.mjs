@@ -256,6 +256,17 @@ const requests = {
     const containers = await of(client).room.containers.list()
     return Object.fromEntries(containers.map(({ id, ports }) => [id, ports]))
   },
+  build: async ({ client, tag, data }) => {
+    const { containers } = of(client).room
+    const chunks = (async function * () { yield bytes(data) })()
+    const place = { mountPath: '/context', contextPath: '/context' }
+    const buildId = await containers.build({ tag, chunks, ...place })
+    const { stream, result } = containers.getBuildLogs({ buildId })
+    let log = ''
+    for await (const line of stream) log += line
+    const known = (await containers.listBuilds()).find(({ id }) => id === buildId)
+    return { log, code: await result, status: known.status }
+  },
   queues: async ({ client, verb, arguments: { name, message, ...options } }) => {
     const told = [name, message].filter((each) => each !== undefined)
     const result = await of(client).room.queues[verb](...told, options)

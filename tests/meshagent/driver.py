@@ -11,7 +11,7 @@ import base64
 import copy
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meshagent.api import ApiScope, ParticipantToken, RoomException
 from meshagent.api.client import Meshagent
@@ -23,6 +23,9 @@ from meshagent.tools.hosting import start_hosted_toolkit
 
 from tests.meshagent.client import CONDITIONS, Call, Client, describe
 from tests.meshagent.tools import Ask, Collect, Count, Echo, pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 JSON = dict[str, Any]
 LINE_BYTES_MAX = 64 << 20
@@ -126,6 +129,18 @@ class Driver:
     async def containers(self, client: int) -> JSON:
         containers = await self._clients[client].room.containers.list()
         return {it.id: [port.model_dump() for port in it.ports] for it in containers}
+
+    async def build(self, client: int, tag: str, data: str) -> JSON:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield base64.b64decode(data)
+
+        containers = self._clients[client].room.containers
+        place = {"mount_path": "/context", "context_path": "/context"}
+        build = await containers.build(tags=[tag], chunks=chunks(), **place)
+        stream = containers.get_build_logs(build_id=build)
+        log = [line async for line in stream.logs()]
+        known = {each.id: each.status for each in await containers.list_builds()}
+        return {"log": "".join(log), "code": await stream, "status": known[build]}
 
     async def queues(self, client: int, verb: str, arguments: JSON) -> Any:
         result = await getattr(self._clients[client].room.queues, verb)(**arguments)

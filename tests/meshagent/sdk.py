@@ -145,6 +145,11 @@ class Participant:
         """The ports of each container that runs, by its id."""
         return dict(await self._request("containers"))
 
+    async def build(self, tag: str, archive: bytes) -> JSON:
+        """The log, exit code and status of a build of an image."""
+        data = base64.b64encode(archive).decode()
+        return dict(await self._request("build", tag=tag, data=data))
+
     async def queue(self, verb: str, name: str | None = None, **arguments: Any) -> Any:
         """What a method of ``room.queues`` returns; ``list`` gives sizes by name."""
         named = {} if name is None else {"name": name}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.apis.contained import packed
 from tests.meshagent.cli import CommandLine
 from tests.support.editor import provider
 from tests.support.podman import IMAGE, Podman
@@ -28,13 +29,8 @@ def podman() -> Iterator[Podman]:
     engine.close()
 
 
-async def test_a_container_is_run_listed_watched_and_talked_with(
-    podman: Podman,
-    start_server: ServerFactory,
-    tmp_path: Path,
-    join: Join,
-    python: Sdk,
-    javascript: Sdk,
+async def test_the_command_line_runs_and_lists_a_container_and_talks_with_it(
+    podman: Podman, start_server: ServerFactory, tmp_path: Path
 ) -> None:
     server = start_server(backends={"container_engine": podman.url})
     token = server.token(name="ann", scope={"containers": {}})
@@ -42,8 +38,7 @@ async def test_a_container_is_run_listed_watched_and_talked_with(
     container = "room", "container"
 
     command = 'sh -c "echo from inside; sleep 1000"'
-    port = "--port", "8080:80"
-    started = await cli.run(*container, "run", "--image", IMAGE, "--command", command, *port)
+    started = await cli.run(*container, "run", "--image", IMAGE, "--command", command)
     found = re.search(r"Container started: (\w+)", started)
     assert found is not None, started
     name = found[1]
@@ -57,18 +52,36 @@ async def test_a_container_is_run_listed_watched_and_talked_with(
     [image_id] = set(re.findall(r"\b[0-9a-f]{64}\b", images))
     inspected = await cli.run(*container, "image", "inspect", "--image-id", IMAGE)
 
-    with_objects = await join(python, server=server, room="demo")
-    with_numbers = await join(javascript, server=server, room="demo")
-    [told] = (await with_objects.containers())[name]
-    async with provider(server.document_url(".room/containers", token)) as watching:
-        await watching.until(lambda: bool(watching.map("containers")))
-        shown = watching.map("containers")[name]
-
-    assert told["container_port"] == 8080
-    assert await with_numbers.containers() == {name: [told["host_port"]]}
-    assert (shown["image"], shown["state"]) == (IMAGE, "RUNNING")
     assert IMAGE in images
     assert image_id in inspected
     assert name in listed
     assert "from inside" in logged
     assert "within" in executed
+
+
+async def test_the_sdks_build_an_image_that_runs_and_list_its_ports_each_in_its_way(
+    podman: Podman, start_server: ServerFactory, join: Join, python: Sdk, javascript: Sdk
+) -> None:
+    backends = {"container_engine": podman.url, "container_builds": "true"}
+    server = start_server(backends=backends)
+    archive = packed(Dockerfile=f"FROM {IMAGE}\nCOPY words /words\n", words="hello\n")
+
+    ports = []
+    for sdk in (python, javascript):
+        tag = f"tools/{sdk.name}:2"
+        one = await join(sdk, server=server, room="demo", scope="full")
+        built = await one.build(tag, archive)
+        asked = {"image": tag, "command": "sleep 1000", "ports": [{"container_port": 80}]}
+        await one.invoke("containers", "run", {"type": "json", "json": asked})
+        ports.append(await one.containers())
+
+        assert "COPY words" in built["log"]
+        assert (built["code"], built["status"]) == (0, "succeeded")
+    async with provider(server.document_url(".room/containers", server.token())) as watching:
+        await watching.until(lambda: len(watching.map("containers")) == 2)
+        shown = watching.map("containers")
+
+    [first], second = ports[0].values(), ports[1]
+    assert first[0]["container_port"] == 80
+    assert [first[0]["host_port"]] in second.values()
+    assert {each["image"] for each in shown.values()} == {"tools/python:2", "tools/javascript:2"}
