@@ -15,10 +15,11 @@ import json
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from syncroom.document.author import publish
+from syncroom.document.author import publish, publish_large
 from syncroom.document.culprit import Piece, find_culprit, read_piece, without
 from syncroom.document.host import HostDied, ViewHosts
 from syncroom.document.log import EMPTY_UPDATE, merge
+from syncroom.document.peer import Author
 from syncroom.document.state import DocumentState
 from syncroom.errors import (
     Damaged,
@@ -26,6 +27,7 @@ from syncroom.errors import (
     Malformed,
     NotFound,
     SyncroomError,
+    TooManyParts,
     Unavailable,
 )
 from syncroom.fsck import Fsck
@@ -162,7 +164,7 @@ class Contents:
             raise Malformed(f"the format {form!r} is none of {', '.join(IMPORTED)}")
         if form == "update":
             document = await self._rooms.room(room).open(path)
-            return await self._publish(document, who, body)
+            return await self._publish(room, document, who, body)
         if form == "patch":
             await self._open(room, path)
         try:
@@ -253,7 +255,7 @@ class Contents:
             raise NotFound(f"the document {path!r} was deleted meanwhile")
         ends = [0, *accumulate(answer.value)]
         updates = [answer.data[start:end] for start, end in pairwise(ends)]
-        return await self._publish(again, who, *updates)
+        return await self._publish(room, again, who, *updates)
 
     async def _make(self, op: str, content: str) -> bytes:
         answer = await self.hosts.call(op, EMPTY_UPDATE, content=content, root=None)
@@ -279,8 +281,16 @@ class Contents:
         schema = json.loads(stored.schema) if stored.schema else None
         return _Snapshot(room, path, stored.incarnation, data, schema)
 
-    async def _publish(self, document: Document, who: Participant, *updates: bytes) -> Content:
-        is_changed = publish(document, who, *updates)
+    async def _publish(
+        self, room: str, document: Document, who: Participant, *updates: bytes
+    ) -> Content:
+        try:
+            is_changed = publish(document, who, *updates)
+        except TooManyParts:
+            author, here = Author(who), self._rooms.room(room)
+            with here.borrow(document, author):
+                done = [await publish_large(document, author, x, here.large) for x in updates]
+            is_changed = any(done) or len(updates) > 1  # some may have been taken before
         await self.settle(document)
         return Content(is_changed, document.incarnation, 0)
 

@@ -6,6 +6,7 @@ Everything that syncroom raises on purpose.
     ├── Denied            the token is good and does not grant this
     ├── Malformed         these bytes or this text cannot be what they claim
     ├── LimitExceeded     well formed, too much of it
+    │   └── TooManyParts  an update that can't be read at once
     ├── NotFound          no such thing, or none that the asker may know of
     ├── Conflict          there is such a thing already
     ├── Disabled          nobody may come into this room at present
@@ -51,6 +52,10 @@ class LimitExceeded(SyncroomError):
     """Well formed, but more of it than is allowed."""
 
     code = "limit"
+
+
+class TooManyParts(LimitExceeded):
+    """An update that has to be taken apart elsewhere before it is read."""
 
 
 class NotFound(SyncroomError):

@@ -18,10 +18,22 @@ class Limits(BaseModel):
     """One update: a day of offline work comes back as one, and so does a pasted picture. While one
     is read, nobody else is served."""
 
-    update_parts_max: PositiveInt = 40_000
+    update_parts_max: PositiveInt = 10_000
     """Structs in one update; a client counts as four, a deleted range as three, four values as one.
-    Nobody else is served while it is read, about 0.1 s for so many. A paper of 260,000 edits has
-    19,000, all of it together; a paste of any size is one."""
+    What has more is taken apart by a process of its own before it is read: nobody else is served
+    while this process reads, about 0.03 s for so many. A paste of any size is one."""
+
+    large_updates_at_once_max: PositiveInt = 2
+    """Such processes at one time; they yield to the server."""
+
+    large_updates_bytes_max: PositiveInt = 128 << 20
+    """Updates that are being taken apart, or wait for it."""
+
+    large_update_cpu_s_max: PositiveInt = 60
+    """Taking one apart may take so long on one core: 300,000 structs take 3 s."""
+
+    large_update_memory_bytes_max: PositiveInt = 1 << 30
+    """Address space of such a process: it takes about 200 bytes a struct."""
 
     vector_clients_max: PositiveInt = 40_000
     """Clients in one state vector, beside those of the document: reading so many takes 0.05 s."""

@@ -14,6 +14,7 @@ import logging
 import secrets
 import time
 import uuid
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +31,13 @@ from syncroom.remains import Remains
 from syncroom.store.base import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from syncroom.apis.base import Caller
     from syncroom.apis.registry import Registry
     from syncroom.document.document import Keep
-    from syncroom.document.peer import Peer
+    from syncroom.document.large import LargeUpdates
+    from syncroom.document.peer import Author, Peer
     from syncroom.errors import SyncroomError
     from syncroom.hook_runner import HookRunner
     from syncroom.limits import Limits
@@ -65,9 +67,12 @@ class Room:
         *,
         equip: Equip,
         hooks: HookRunner,
+        large: LargeUpdates,
         on_idle: Callable[[Room], None],
     ) -> None:
         self.name = name
+        self.large = large
+        """Takes updates apart that can't be read at once."""
         self.session_id = str(uuid.uuid4())
         """Another one each time that the room comes to life."""
         self.documents: dict[str, Document] = {}
@@ -217,6 +222,17 @@ class Room:
         self._hooks.left(self.name, document.path, peer.participant)
         if not document.peers:
             self._unload_later(document)
+
+    @contextmanager
+    def borrow(self, document: Document, author: Author) -> Iterator[None]:
+        """Keep a document in memory for somebody who changes it and does not hear of it."""
+        document.join(author)
+        try:
+            yield
+        finally:
+            document.leave(author)
+            if not document.peers:
+                self._unload_later(document)
 
     def _count_in(self) -> None:
         if self.on_arrival is not None:

@@ -11,6 +11,7 @@ from syncroom.apis.messaging import Messaging
 from syncroom.apis.registry import Registry
 from syncroom.catalogue import Catalogue
 from syncroom.document.compactor import Compactor
+from syncroom.document.large import LargeUpdates
 from syncroom.errors import Disabled, Misconfigured, NotFound, SyncroomError, Unavailable
 from syncroom.hook_runner import HookRunner
 from syncroom.hooks import Hooks
@@ -56,6 +57,7 @@ class Rooms:
         self._store = store
         self._hooks = hooks or HookRunner(Hooks(), limits)
         self.catalogue = Catalogue(store, limits)
+        self.large = LargeUpdates(limits)
         self.on_dismissal: Callable[[str, SyncroomError], None] | None = None
         """Called with the name of a room that everybody has to leave, and why."""
         self.equip: Equip = talk_only
@@ -111,6 +113,7 @@ class Rooms:
                 self.metrics,
                 equip=self.equip,
                 hooks=self._hooks,
+                large=self.large,
                 on_idle=self._forget,
             )
             self._rooms[name].on_growth = self.compactor.want
@@ -183,6 +186,7 @@ class Rooms:
     async def close(self) -> None:
         """End the work in the background. What is not compacted stays as it is."""
         await self.compactor.close()
+        await self.large.close()
         await self.catalogue.close()
 
     def _arrive(self, name: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from syncroom.auth.paths import PARTICIPANTS_PATH
 from syncroom.contents import Contents
+from syncroom.document.large import LargeUpdates
 from syncroom.document.maps import MapDocument
 from syncroom.errors import Damaged, NotFound, Unavailable
 from syncroom.hook_runner import HookRunner
@@ -103,6 +104,7 @@ async def _scene(initial: bytes | None = None, idle_s: float = 0.001) -> Scene:
         Metrics(),
         equip=talk_only,
         hooks=hooks,
+        large=LargeUpdates(limits),
         on_idle=idle.append,
     )
     return Scene(store, room, idle)

@@ -12,6 +12,7 @@ import base64
 import binascii
 import logging
 import time
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, JsonValue
@@ -20,7 +21,7 @@ from syncroom.apis.base import Caller, Request, Toolkit, denied, stream, tool
 from syncroom.auth.paths import normalise
 from syncroom.document.document import Outcome
 from syncroom.document.log import EMPTY_UPDATE, EMPTY_VECTOR
-from syncroom.errors import LimitExceeded, Malformed, Unavailable
+from syncroom.errors import LimitExceeded, Malformed, TooManyParts, Unavailable
 from syncroom.logs import about
 from syncroom.protocol.meshagent import RESPONSE_CHUNK, Content, encode, json_content, pack
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from syncroom.apis.calls import Stream
     from syncroom.auth.participant import Participant
-    from syncroom.document.document import Document
+    from syncroom.document.document import Change, Document
+    from syncroom.document.large import LargeUpdates
     from syncroom.document.mesh_schema import MeshSchema
     from syncroom.document.peer import Peer, Wire
     from syncroom.errors import SyncroomError
@@ -37,14 +39,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("syncroom.apis.sync")
 
-_ECHO_GROWTH = 2
-"""What clients send back is encoded anew: it may be so much larger than what they were sent."""
-
 
 class Seats(Protocol):
     """A room, as far as this API needs it."""
 
     name: str
+    large: LargeUpdates
 
     def seat(self, document: Document, peer: Peer) -> None:
         """Let a peer hear of a document."""
@@ -176,16 +176,14 @@ class Sync(Toolkit):
         )
         may_write = caller.participant.may_write(request.place)
         wire = _SyncWire(caller, stream.call.id, request.path, schema.given)
-        reader = _Reader(caller, stream, document, wire, may_write)
+        reader = _Reader(caller, stream, document, wire, may_write, self._room.large)
         document.flush()  # what waits to be relayed is in the greeting, and must not come before it
         self._room.seat(document, reader)
         caller.readers.add(reader)
         try:
             reader.greet(vector)
             async for content in stream:
-                began = time.perf_counter()
-                reader.take(content)
-                caller.spend(time.perf_counter() - began)
+                await reader.take(content)
         finally:
             caller.readers.discard(reader)
             self._room.unseat(document, reader)
@@ -202,6 +200,7 @@ class _Reader:
         document: Document,
         wire: Wire,
         may_write: bool,
+        large: LargeUpdates,
     ) -> None:
         self.participant = caller.participant
         self.wire = wire
@@ -212,8 +211,9 @@ class _Reader:
         self._stream = stream
         self._document = document
         self._may_write = may_write
-        self._echo_bytes_max = 0
-        """Of what it may send back, because it was sent that."""
+        self._large = large
+        self._error: SyncroomError | None = None
+        """Why the document is no more."""
         self._lag_vector: bytes | None = None
         """While the client reads too slowly: the state vector up to which it was sent all."""
 
@@ -225,40 +225,48 @@ class _Reader:
             where = about(path=self._document.path, participant=self.participant.id)
             _log.info("a client is ahead of the document", extra=where)
         answer = self._document.answer(self.wire, vector)
-        self._echo_bytes_max = _ECHO_GROWTH * len(answer)
         self._caller.write(answer)
 
-    def take(self, content: Content) -> None:
+    async def take(self, content: Content) -> None:
         """Take a change; raises `Malformed`, `LimitExceeded`, `Denied`."""
+        began, is_large = time.perf_counter(), False
         data = _read_update(content)
         if not data:
             return
         try:
             self._take(data)
-        except LimitExceeded:
-            if not self._is_echo(data):
-                raise
+        except TooManyParts:
+            is_large = True
+        finally:
+            self._caller.spend(time.perf_counter() - began)
+        if is_large:
+            await self._take_parts(data)
 
-    def _is_echo(self, data: bytes) -> bool:
-        """Whether it sends back all that it was sent: that may have any number of parts, once."""
-        if len(data) > self._echo_bytes_max:
-            return False
-        self._echo_bytes_max = 0
-        return self._document.knows(data, parts_max=len(data))
+    async def _take_parts(self, data: bytes) -> None:
+        async with aclosing(self._large.parts(data)) as parts:
+            async for part in parts:
+                if self._error is not None:
+                    raise self._error
+                self._take(part)
+                self._document.flush()
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, change: Change) -> None:
+        document = self._document
         if not self._may_write:
-            if not self._document.knows(data):
+            if not document.knows(change):
                 raise denied("this document is read only for you")
             return
         try:
-            outcome = self._document.accept(self, data, live=True)
+            if isinstance(change, bytes):
+                outcome = document.accept(self, change, live=True)
+            else:
+                outcome = document.accept_part(self, change, live=True)
         except Unavailable:
-            if not self._document.knows(data):
-                self._document.hold_over(self, data)  # SDKs never send it again
+            if not document.knows(change):
+                document.hold_over(self, change)  # SDKs never send it again
             return
         if outcome is Outcome.GAP:
-            self._document.park(self, data)
+            document.park(self, change)
         elif outcome is Outcome.FULL:
             raise LimitExceeded("this document is as large as it may be")
 
@@ -286,6 +294,7 @@ class _Reader:
 
     def fail(self, error: SyncroomError) -> None:
         """The document is no more."""
+        self._error = error
         self._stream.fail(error)
 
 

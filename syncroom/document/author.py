@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from syncroom.document.document import Outcome
@@ -11,6 +12,7 @@ from syncroom.errors import LimitExceeded, Malformed
 if TYPE_CHECKING:
     from syncroom.auth.participant import Participant
     from syncroom.document.document import Document
+    from syncroom.document.large import LargeUpdates
 
 
 def publish(document: Document, who: Participant, *updates: bytes) -> bool:
@@ -19,19 +21,42 @@ def publish(document: Document, who: Participant, *updates: bytes) -> bool:
     Raises what `Document.accept` raises; `Malformed` also where the update builds on what the
     document lacks, and `LimitExceeded` where the document would be too large.
     """
-    full = LimitExceeded(f"the document would be larger than {document.bytes_max} bytes")
     if len(updates) > 1 and document.stored_bytes + sum(map(len, updates)) > document.bytes_max:
-        raise full
+        raise _full(document)
     author = Author(who)
+    changes = [_has_changed(document, document.accept(author, each, live=True)) for each in updates]
+    return any(changes)
+
+
+async def publish_large(
+    document: Document, author: Author, data: bytes, large: LargeUpdates
+) -> bool:
+    """Put an update with too many parts into a document; whether it changes anything.
+
+    Raises what `publish` raises; what was taken by then stays. The author is one of the document's
+    peers, so that it does not leave memory; if it is deleted meanwhile, that is raised.
+    """
     is_changed = False
-    for data in updates:
-        outcome = document.accept(author, data, live=True)
-        if outcome is Outcome.GAP:
-            raise Malformed(
-                "the update builds on changes that the document does not have; "
-                "send one that holds them, for instance the whole document"
-            )
-        if outcome is Outcome.FULL:
-            raise full
-        is_changed |= outcome is Outcome.TAKEN
+    async with aclosing(large.parts(data)) as parts:
+        async for part in parts:
+            if author.error is not None:
+                raise author.error
+            outcome = document.accept_part(author, part, live=True)
+            is_changed |= _has_changed(document, outcome)
+            document.flush()
     return is_changed
+
+
+def _has_changed(document: Document, outcome: Outcome) -> bool:
+    if outcome is Outcome.GAP:
+        raise Malformed(
+            "the update builds on changes that the document does not have; "
+            "send one that holds them, for instance the whole document"
+        )
+    if outcome is Outcome.FULL:
+        raise _full(document)
+    return outcome is Outcome.TAKEN
+
+
+def _full(document: Document) -> LimitExceeded:
+    return LimitExceeded(f"the document would be larger than {document.bytes_max} bytes")

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import pickle
 import signal
-import sys
 from contextlib import suppress
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from syncroom.document import child
 from syncroom.document.worker import Compacted, Job, decode_result
 from syncroom.errors import Malformed, SyncroomError, Unavailable
 from syncroom.logs import about
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
     from syncroom.limits import Limits
     from syncroom.protocol.update import Update
     from syncroom.store.base import Store, StoredDocument
-
-_PACKAGES = str(Path(__file__).parents[2])
 
 _log = logging.getLogger("syncroom.compaction")
 
@@ -162,16 +158,7 @@ class Compactor:
         loop = asyncio.get_running_loop()
         job = await loop.run_in_executor(None, Job.of, stored, limits)
         order = await loop.run_in_executor(None, pickle.dumps, job)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "syncroom.document.worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            # Nothing of what the server was told, its secret least of all.
-            env={"PYTHONPATH": os.pathsep.join((_PACKAGES, *filter(None, sys.path)))},
-        )
+        process = await child.start("syncroom.document.worker")
         try:
             async with asyncio.timeout(limits.compaction_s_max):
                 answer, _ = await process.communicate(order)

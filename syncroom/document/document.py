@@ -14,14 +14,16 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
+from syncroom.document.answers import Answers
 from syncroom.document.growth import Growth
 from syncroom.document.log import EMPTY_UPDATE, EMPTY_VECTOR, UpdateLog
 from syncroom.document.owners import Owners
 from syncroom.document.parked import ParkedUpdates
 from syncroom.document.presence import Presence, is_echo
+from syncroom.document.relay import relay
 from syncroom.document.run import Run
 from syncroom.document.state import DocumentState
-from syncroom.errors import Denied, LimitExceeded, Malformed, Unavailable
+from syncroom.errors import Denied, LimitExceeded, Malformed, TooManyParts, Unavailable
 from syncroom.protocol import awareness, state_vector, varint
 from syncroom.protocol.state_vector import CLOCK_MAX
 from syncroom.protocol.update import read_keystroke, read_update
@@ -29,7 +31,7 @@ from syncroom.store.base import Record
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from syncroom.document.log import Typing
     from syncroom.document.mesh_schema import MeshSchema
@@ -39,16 +41,15 @@ if TYPE_CHECKING:
     from syncroom.protocol.awareness import Entry
     from syncroom.protocol.update import Keystroke, Update
 
+    Change = bytes | Update
+    """An update that was not vetted yet, or that was."""
+
     class Keep(Protocol):
         """Takes a record, and the document's schema once, and says when that is on disk."""
 
         def __call__(
             self, record: Record, durable: Callable[[], None], schema: str = "", /
         ) -> None: ...
-
-
-_ANSWER_BYTES = 300
-"""What keeping one answer takes beside the question and the answer."""
 
 
 class Outcome(Enum):
@@ -122,8 +123,7 @@ class Document:
         self._shown: dict[int, Entry] = {}
         self.parked = ParkedUpdates(limits.parked_bytes_max)
         self._saved: dict[Peer, list[bytes]] = {}
-        self._answers: dict[tuple[Wire, bytes], bytes] = {}
-        self._answers_bytes = 0
+        self._answers = Answers(limits.answers_bytes_max)
         self._readers: dict[Wire, int] = {}
         """How many peers there are of each wire."""
 
@@ -196,16 +196,16 @@ class Document:
         ended = self.ended.difference(self._state.clocks)
         return any(clock and client in ended for client, clock in vector.items())
 
-    def answer(self, wire: Wire, vector: bytes) -> bytes:
-        """What somebody lacks who holds what a vetted state vector says, ready to be sent."""
+    def answer(self, wire: Wire, vector: bytes, held: Mapping[int, int] | None = None) -> bytes:
+        """What somebody lacks who holds what a vetted state vector says, ready to be sent.
+
+        Args:
+            wire: how it is sent.
+            vector: the state vector.
+            held: the same, where it was read already.
+        """
         self.flush()
-        key = wire, vector
-        if key not in self._answers:
-            if self._answers_bytes > self._limits.answers_bytes_max:
-                self._forget_answers()
-            self._answers[key] = wire.answer(self._log.since(vector))
-            self._answers_bytes += len(vector) + len(self._answers[key]) + _ANSWER_BYTES
-        return self._answers[key]
+        return self._answers.give(wire, vector, held, self._log)
 
     def accept(self, peer: Peer, data: bytes, *, live: bool) -> Outcome:
         """Take an update from a peer that may write.
@@ -218,6 +218,7 @@ class Document:
 
         Raises:
             Malformed: the bytes are no update that every implementation can hold.
+            TooManyParts: they have to be taken apart first.
             LimitExceeded: they are more than one update may have.
             Denied: it writes under the client id of another participant who is here.
             Unavailable: what can't be stored is not accepted.
@@ -230,13 +231,21 @@ class Document:
                 return Outcome.TAKEN
         elif self._failure is not None:
             raise Unavailable(f"nothing can be saved at present: {self._failure}")
-        return self._examine(peer, data, live=live)
-
-    def _examine(self, peer: Peer, data: bytes, *, live: bool) -> Outcome:
-        """Take an update that is more than a keystroke."""
         if data == EMPTY_UPDATE:  # what most clients have to add when they come back
             return Outcome.KNOWN
-        update = self._read(data)
+        return self._examine(peer, self._read(data), live=live)
+
+    def accept_part(self, peer: Peer, part: Update, *, live: bool) -> Outcome:
+        """Take one of the vetted parts of a large update; raises what `accept` does."""
+        if self._failure is not None:
+            raise Unavailable(f"nothing can be saved at present: {self._failure}")
+        try:
+            return self._examine(peer, part, live=live, is_part=True)
+        except TooManyParts as error:  # a list of so many values, some of which are known
+            raise LimitExceeded(str(error)) from None
+
+    def _examine(self, peer: Peer, update: Update, *, live: bool, is_part: bool = False) -> Outcome:
+        """Take an update that is more than a keystroke."""
         barred = self._barred(peer, update)
         if barred and live:
             raise Denied(f"client id {barred.pop()} belongs to another participant who is here")
@@ -246,13 +255,14 @@ class Document:
                 return Outcome.GAP
             ready = self._state.ready_part(update, reached)
             update = read_update(ready, self._limits.value_depth_max)
-        new = self._state.new_part(update, self._limits.value_depth_max)
+        new = self._new_part(update)
         if new is not None:
             stored_bytes = self.stored_bytes + len(new.data)
             if new.sections and stored_bytes > self._stored_bytes_max:
                 return Outcome.FULL  # what only deletes is taken: it is how a document shrinks
             self.stored_bytes = stored_bytes
-            if live and peer.client_id is None and len(new.sections) == 1:
+            is_own = live and not is_part and len(new.sections) == 1
+            if is_own and peer.client_id is None:
                 self._owners.claim(peer, new.sections[0].client)
             self._state.apply(new)
             self._log.append(new)
@@ -267,26 +277,20 @@ class Document:
         """Why nothing can be stored at present; None when all is well."""
         return self._failure
 
-    def knows(self, data: bytes, parts_max: int | None = None) -> bool:
-        """Whether an update changes nothing here; raises `Malformed`, `LimitExceeded`.
+    def knows(self, change: Change) -> bool:
+        """Whether an update changes nothing here; raises `Malformed`, `LimitExceeded`."""
+        update = self._read(change)
+        return self._state.gap(update) is None and self._new_part(update) is None
 
-        Args:
-            data: the update.
-            parts_max: its parts, where that is not what one update may have.
-        """
-        update = self._read(data, parts_max)
-        return (
-            self._state.gap(update) is None
-            and self._state.new_part(update, self._limits.value_depth_max) is None
-        )
-
-    def park(self, peer: Peer, data: bytes) -> None:
+    def park(self, peer: Peer, change: Change) -> None:
         """Keep an update until what it builds on comes, from whomever; raises `LimitExceeded`."""
-        self.parked.add(peer, data, self._state.missing(self._read(data)))
+        update = self._read(change)
+        self.parked.add(peer, update.data, self._state.missing(update))
         self.count_gap()
 
-    def hold_over(self, peer: Peer, data: bytes) -> None:
+    def hold_over(self, peer: Peer, change: Change) -> None:
         """Keep an update in memory until the disk works again; raises `LimitExceeded`."""
+        data = change if isinstance(change, bytes) else change.data
         self.parked.add(peer, data, None, is_kept=False)
 
     def count_gap(self) -> None:
@@ -376,27 +380,34 @@ class Document:
         if not turn and not shown:
             return
         self._turn, self._shown = [], {}
-        if self._answers and turn:
-            self._forget_answers()
+        if turn:
+            self._answers.forget()
         for run in turn:
             run.end_typing()
         encoded = {wire: [run.encode(wire) for run in turn] for wire in self._readers}
         if self._keep is not None:
             for index, run in enumerate(turn):
                 self._store(self._keep, run, run is turn[-1], index, encoded)
-        self._relay(turn, shown, encoded)
+        size = relay(self.peers, self._readers, turn, encoded, shown)
+        self._metrics.bytes_out += size
         if turn:
             self._count(turn)
             if self.parked:
                 self.heal()
 
-    def _read(self, data: bytes, parts_max: int | None = None) -> Update:
-        if len(data) > self._limits.update_bytes_max:
-            raise LimitExceeded(
-                f"an update has {len(data)} bytes, {self._limits.update_bytes_max} are allowed"
-            )
+    def _read(self, change: Change) -> Update:
         limits = self._limits
-        return read_update(data, limits.value_depth_max, parts_max or limits.update_parts_max)
+        if not isinstance(change, bytes):
+            return change
+        if len(change) > limits.update_bytes_max:
+            raise LimitExceeded(
+                f"an update has {len(change)} bytes, {limits.update_bytes_max} are allowed"
+            )
+        return read_update(change, limits.value_depth_max, limits.update_parts_max)
+
+    def _new_part(self, update: Update) -> Update | None:
+        limits = self._limits
+        return self._state.new_part(update, limits.value_depth_max, limits.update_parts_max)
 
     def heal(self) -> None:
         """Take what was parked, as far as what it builds on is here by now."""
@@ -404,8 +415,9 @@ class Document:
         for each in self.parked.waiting:
             if each.missing is not None and not self._state.has(each.missing):
                 continue
-            if self._examine(each.peer, each.data, live=False) in (Outcome.GAP, Outcome.FULL):
-                each.missing = self._state.missing(self._read(each.data))
+            update = read_update(each.data, self._limits.value_depth_max)
+            if self._examine(each.peer, update, live=False) in (Outcome.GAP, Outcome.FULL):
+                each.missing = self._state.missing(update)
             else:
                 healed.append(each)
         self.parked.drop(healed)
@@ -488,42 +500,6 @@ class Document:
                 self._loop.call_soon(self.flush)
             self._shown[entry.client] = entry
 
-    def _relay(
-        self, turn: list[Run], shown: dict[int, Entry], encoded: dict[Wire, list[bytes]]
-    ) -> None:
-        """One write for each peer: what the others did, in order."""
-        news = {wire: b"".join(parts) for wire, parts in encoded.items()}
-        if shown:
-            states = awareness.encode(shown.values())
-            for wire in news:
-                news[wire] += wire.presence(states)
-        size = 0
-        for wire, count in self._readers.items():
-            size += len(news[wire]) * count
-        if len(turn) == 1 and not shown:  # as most turns are
-            writer = turn[0].peer
-            for peer in self.peers:
-                if peer is writer:
-                    size -= len(news[peer.wire])
-                else:
-                    peer.deliver(news[peer.wire])
-            self._metrics.bytes_out += size
-            return
-        writers = {run.peer for run in turn}
-        for peer in self.peers:
-            if peer not in writers and peer.client_id not in shown:
-                peer.deliver(news[peer.wire])
-                continue
-            parts = zip(turn, encoded[peer.wire], strict=True)
-            own = b"".join([part for run, part in parts if run.peer is not peer])
-            others = [entry for client, entry in shown.items() if client != peer.client_id]
-            if others:
-                own += peer.wire.presence(awareness.encode(others))
-            size += len(own) - len(news[peer.wire])
-            if own:
-                peer.deliver(own)
-        self._metrics.bytes_out += size
-
     def _count(self, turn: list[Run]) -> None:
         """Count a turn that was relayed."""
         metrics, peers = self._metrics, self.peers
@@ -577,10 +553,6 @@ class Document:
                 frames = b"".join(parts)
                 self._metrics.bytes_out += len(frames)
                 peer.confirm(frames)
-
-    def _forget_answers(self) -> None:
-        self._answers.clear()
-        self._answers_bytes = 0
 
 
 def _client(raw: bytes) -> int:

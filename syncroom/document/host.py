@@ -12,12 +12,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from syncroom.document import child
 from syncroom.document.calls import LENGTH_BYTES, length, pack, unpack
 from syncroom.errors import SyncroomError, Unavailable
 
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("syncroom.document.host")
 
-_PACKAGES = Path(__file__).parents[2]
 _KINDS = {kind.code: kind for kind in SyncroomError.__subclasses__()}
 _WALL_FACTOR = 20
 """A host that is alive and answers nothing for so many times its processor time is ended: the
@@ -147,25 +144,8 @@ class _Host:
 
     @classmethod
     async def start(cls, memory: int) -> _Host:
-        """Start a process that inherits nothing: not the lock of the data folder, no secret."""
-        paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "PYTHONPATH": os.pathsep.join(paths),
-            "RUST_BACKTRACE": "0",
-        }
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "syncroom.document.view", str(memory)),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,  # a panic may quote content
-                env=environment,
-                start_new_session=True,  # Ctrl-C is for the server
-            )
-        except OSError as error:
-            raise Unavailable(f"no view host can be started: {error}") from error
-        return cls(process)
+        """Start a process; raises `Unavailable`."""
+        return cls(await child.start("syncroom.document.view", str(memory)))
 
     async def ask(self, frame: bytes, cpu_s: float) -> tuple[dict[str, Any], bytes]:
         """One request; raises `HostDied`."""

@@ -17,7 +17,7 @@ from syncroom.protocol.state_vector import CLOCK_MAX
 from syncroom.protocol.varint import encode_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from syncroom.protocol.update import Keystroke, Update
 
@@ -180,12 +180,12 @@ class UpdateLog:
         whole.extend(rest)
         self._sections, self._apart = whole, None
 
-    def since(self, vector: bytes) -> bytes:
-        """What somebody lacks who holds what a vetted state vector says."""
+    def since(self, vector: bytes, held: Mapping[int, int] | None = None) -> bytes:
+        """What somebody lacks who holds what a vetted state vector says; it may be read already."""
         whole = self._whole()
         if vector == EMPTY_VECTOR:
             return whole.encode()
-        return whole.encode_since(state_vector.decode(vector))
+        return whole.encode_since(state_vector.decode(vector) if held is None else held)
 
     def _whole(self) -> Sections:
         self._end_all_typing()

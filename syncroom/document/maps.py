@@ -18,6 +18,8 @@ from syncroom.protocol import state_vector
 from syncroom.protocol.update import encode_delete_set, read_update
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from syncroom.document.peer import Wire
 
 _CHANGES_MAX = 1000
@@ -35,22 +37,23 @@ class _OwnDocument(Document):
     _subscription: object
     _changes: int
 
-    def answer(self, wire: Wire, vector: bytes) -> bytes:
+    def answer(self, wire: Wire, vector: bytes, held: Mapping[int, int] | None = None) -> bytes:
         """As for every document; and what a reader keeps of earlier lives of it is deleted.
 
         The document begins anew with each server. A reader that stayed would otherwise merge the
         entries of its last life into those of this one.
         """
+        held = state_vector.decode(vector) if held is None else held
         stale = [
             (client, 0, clock)
-            for client, clock in state_vector.decode(vector).items()
+            for client, clock in held.items()
             if clock and client not in self._state.clocks
         ]
         if not stale:
-            return super().answer(wire, vector)
+            return super().answer(wire, vector, held)
         self.flush()
         deletion = b"\0" + encode_delete_set(stale)
-        return wire.answer(merge_updates(self._log.since(vector), deletion))
+        return wire.answer(merge_updates(self._log.since(vector, held), deletion))
 
     def flush(self) -> None:
         """As for every document; now and then with an end to what is past."""

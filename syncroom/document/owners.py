@@ -41,7 +41,7 @@ class Owners:
     def release(self, peer: Peer) -> int | None:
         """Take the client id of a peer that leaves, if it has one."""
         client = peer.client_id
-        if client is None:
+        if client not in self._peers:  # that of an author belongs to nobody
             return None
         del self._peers[client]
         peer.client_id, peer.client_bytes = None, b""

@@ -67,6 +67,8 @@ class Author:
         self.client_id: int | None = -1  # the client id of an edit belongs to nobody
         self.client_bytes = b""
         self.written = 0
+        self.error: SyncroomError | None = None
+        """Why the document is no more."""
 
     def deliver(self, data: bytes) -> None:
         """Nobody listens."""
@@ -78,7 +80,8 @@ class Author:
         """Nobody listens."""
 
     def fail(self, error: SyncroomError) -> None:
-        """Nobody listens."""
+        """Remember why."""
+        self.error = error
 
 
 class _Deaf:

@@ -38,11 +38,22 @@ class Ranges:
             holes.append((first, end))
         return holes
 
+    def within(self, first: int, end: int) -> list[tuple[int, int]]:
+        """The parts of first..end (end excluded) that are in the set, in order."""
+        found = []
+        index = bisect_right(self._ends, first)
+        while index < len(self._starts) and self._starts[index] < end:
+            found.append((max(first, self._starts[index]), min(end, self._ends[index])))
+            index += 1
+        return found
+
     def add(self, ranges: list[tuple[int, int]]) -> None:
         """Add ranges (end excluded), joining what touches."""
         if len(ranges) > _FEW:
-            ranges = sorted([*ranges, *self])
-            self._starts, self._ends = [], []
+            ranges = sorted(ranges)
+            if self._ends and ranges[0][0] < self._ends[-1]:
+                ranges = sorted([*ranges, *self])
+                self._starts, self._ends = [], []
         for first, end in ranges:
             low = bisect_left(self._ends, first)
             high = bisect_right(self._starts, end)
@@ -56,4 +67,5 @@ class Ranges:
 _FEW = 256
 """More ranges than this are sorted first: each then joins at the end of the lists, where it moves
 nothing, and a million of them in the worst order take seconds, not hours. Fewer are put where they
-belong: with a million in the set that moves 16 MB for each, which costs less than sorting all."""
+belong: with a million in the set that moves 16 MB for each, which costs less than sorting all. What
+lies behind all that is there moves nothing."""

@@ -7,6 +7,7 @@ Nothing with a gap gets past it, and nothing that changes nothing: both are know
 
 from __future__ import annotations
 
+import math
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -82,8 +83,11 @@ class DocumentState:
                 deletes.append((client, first, end))
         return prefix(update, reached) + encode_delete_set(deletes)
 
-    def new_part(self, update: Update, depth_max: int) -> Update | None:
+    def new_part(
+        self, update: Update, depth_max: int, parts_max: float = math.inf
+    ) -> Update | None:
         """What of a ready update is not in the document; None when all is. Raises `Malformed`.
+        Where a part of it is known, the rest is read again: that raises `TooManyParts`.
 
         Structs that are known already are cut off, so that the log never holds two versions of
         one struct, of which a merge would choose one and a live editor another.
@@ -103,7 +107,7 @@ class DocumentState:
         if not has_new:
             structs = b"\0"
         elif has_known:
-            structs = self._cut(update, depth_max)
+            structs = self._cut(update, depth_max, parts_max)
         return read_update(structs + encode_delete_set(deletes), depth_max)
 
     def apply(self, update: Update) -> None:
@@ -178,10 +182,11 @@ class DocumentState:
             new += [(client, *hole) for hole in holes]
         return new
 
-    def _cut(self, update: Update, depth_max: int) -> bytes:
+    def _cut(self, update: Update, depth_max: int, parts_max: float) -> bytes:
         """The structs of an update without those, and without the parts of those, known here."""
         known = {s.client: self.clocks.get(s.client, 0) for s in update.sections}
-        cut = read_update(get_update(update.data, state_vector.encode(known)), depth_max)
+        rest = get_update(update.data, state_vector.encode(known))
+        cut = read_update(rest, depth_max, parts_max)
         wanted = {s.client: (known[s.client], s.end) for s in update.sections}
         for section in cut.sections:
             if (section.first, section.end) != wanted[section.client]:

@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from syncroom.errors import LimitExceeded, Malformed
+from syncroom.errors import Malformed, TooManyParts
 from syncroom.protocol import varint
 from syncroom.protocol.state_vector import CLOCK_MAX
 from syncroom.protocol.value import check_json, skip_any, spend_nothing
@@ -80,7 +80,7 @@ class Update:
     """Where each of the types stands."""
 
 
-_CLIENT, _RANGE = 4, 3
+CLIENT_PARTS, RANGE_PARTS = 4, 3
 """What a client, and a deleted range, count as; a struct counts as one, and four values do."""
 
 
@@ -98,16 +98,16 @@ class Meter:
         self._left = parts_max
 
     def spend(self, parts: float) -> None:
-        """Count parts; raises `LimitExceeded`."""
+        """Count parts; raises `TooManyParts`."""
         self._left -= parts
         if self._left < 0:
-            raise LimitExceeded(
+            raise TooManyParts(
                 f"an update has more than {self._parts_max} parts (pieces of text, values, "
                 "deletions, authors); make large changes in several transactions"
             )
 
     def spend_values(self, count: int) -> None:
-        """Count values; raises `LimitExceeded`."""
+        """Count values; raises `TooManyParts`."""
         self.spend(count / 4)
 
 
@@ -121,14 +121,14 @@ def read_update(data: bytes, depth_max: int, parts_max: float = math.inf) -> Upd
 
     Raises:
         Malformed: the bytes are no update, or one that some implementation would choke on.
-        LimitExceeded: it has more parts.
+        TooManyParts: it has more parts.
     """
     update = Update(data, [], [], 0, [], [], [], [])
     count, at = varint.decode(data, 0)
     if count * 3 > len(data):
         raise Malformed(f"an update announces {count} clients in {len(data)} bytes")
     meter = Meter(parts_max)
-    meter.spend(_CLIENT * count)
+    meter.spend(CLIENT_PARTS * count)
     seen: set[int] = set()
     for _ in range(count):
         at = _read_section(update, at, depth_max, meter)
@@ -275,7 +275,7 @@ def read_delete_set(data: bytes, at: int, spend: Spend = spend_nothing) -> tuple
         pieces, at = varint.decode(data, at)
         if pieces * 2 > len(data) - at:
             raise Malformed(f"a delete set announces {pieces} ranges in {len(data) - at} bytes")
-        spend(_RANGE * (1 + pieces))
+        spend(RANGE_PARTS * (1 + pieces))
         seen.add(client)
         for _ in range(pieces):
             clock, at = varint.decode(data, at)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -24,6 +25,7 @@ from syncroom.errors import (
     Malformed,
     NotFound,
     SyncroomError,
+    TooManyParts,
     Unavailable,
 )
 from syncroom.logs import about
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 
     from syncroom.auth.participant import Participant
     from syncroom.auth.visitor import Visitor
-    from syncroom.document.document import Document
+    from syncroom.document.document import Change, Document
     from syncroom.document.peer import Wire
     from syncroom.room import Room
     from syncroom.rooms import Rooms
@@ -227,6 +229,8 @@ class YjsSession:
         """What is still to be taken of a frame."""
         self._part = Part.FRAME
         """What of a frame is being taken."""
+        self._taking: asyncio.Task[None] | None = None
+        """While a large update is taken."""
         room.join(document, self)
         self._joined = time.monotonic()
         self._expiry = expire_later(self, participant.expires_at)
@@ -243,6 +247,8 @@ class YjsSession:
         if message[:2] == b"\0\2" and len(message) > 3 and message[2] == len(message) - 3:
             try:
                 self._update(message[3:], live=True)
+            except TooManyParts:
+                self._take_apart(message[3:], live=True)
             except SyncroomError as error:
                 self.fail(error, _UPDATE)
             except Exception as error:
@@ -317,6 +323,8 @@ class YjsSession:
         """Leave the document."""
         if self._connection.session is self:
             self._connection.session = None
+            if self._taking is not None:
+                self._taking.cancel()
             if self._expiry is not None:
                 self._expiry.cancel()
             self._room.leave(self._document, self)
@@ -352,9 +360,14 @@ class YjsSession:
             if message is None:
                 return
             self._part = _PARTS[message.kind, message.step]
-            self._take(message)
+            try:
+                self._take(message)
+            except TooManyParts:
+                self._take_apart(message.body, live=message.step == yjs.UPDATE)
+                return
+            finally:
+                allowances.spend(who, time.perf_counter() - now, now)
             self._part = Part.FRAME
-            allowances.spend(who, time.perf_counter() - now, now)
 
     def _put_off(self, rest_s: float) -> None:
         if rest_s > 0:
@@ -370,7 +383,32 @@ class YjsSession:
         self._take_waiting()
         self._connection.release()
 
-    def _break(self, error: Exception) -> None:
+    def _take_apart(self, data: bytes, *, live: bool) -> None:
+        """Read nothing more of the client before a large update of it is taken."""
+        self._connection.hold()
+        self._taking = asyncio.get_running_loop().create_task(self._take_parts(data, live=live))
+        self._taking.add_done_callback(self._taken)
+
+    async def _take_parts(self, data: bytes, *, live: bool) -> None:
+        async with aclosing(self._room.large.parts(data)) as parts:
+            async for part in parts:
+                self._update(part, live=live)
+                self._document.flush()
+
+    def _taken(self, taking: asyncio.Task[None]) -> None:
+        """Go on after a large update, or refuse it."""
+        self._taking = None
+        if taking.cancelled():
+            return
+        error = taking.exception()
+        if error is None:
+            self._go_on()
+        elif isinstance(error, SyncroomError):
+            self.fail(error, _UPDATE)
+        else:
+            self._break(error)
+
+    def _break(self, error: BaseException) -> None:
         self.end()
         close_by_fault(self._connection, error, self._who())
 
@@ -409,7 +447,7 @@ class YjsSession:
         document = self._document
         if not self._is_greeted and document.is_of_deleted(clocks):
             raise NotFound("the document that you have was deleted; a new one begins empty")
-        answer = document.answer(self.wire, vector)
+        answer = document.answer(self.wire, vector, clocks)
         if self._is_greeted:
             self._send(answer)
             return
@@ -420,7 +458,8 @@ class YjsSession:
         elif document.lacks(clocks):
             self._tell("this document is read only for you: what you changed is not saved")
 
-    def _update(self, data: bytes, *, live: bool) -> None:
+    def _update(self, change: Change, *, live: bool) -> None:
+        """Take an update, or one of the parts of a large one; raises `TooManyParts`."""
         if not self._may_write:
             self._metrics.refused[Part.UPDATE, Fault.READ_ONLY] += 1
             self._tell("this document is read only for you: what you change is not saved")
@@ -428,7 +467,10 @@ class YjsSession:
         if not live:
             self._has_asked = False
         try:
-            outcome = self._document.accept(self, data, live=live)
+            if isinstance(change, bytes):
+                outcome = self._document.accept(self, change, live=live)
+            else:
+                outcome = self._document.accept_part(self, change, live=live)
         except (Denied, Unavailable) as error:
             self._metrics.refused[Part.UPDATE, _FAULTS[type(error)]] += 1
             self._tell(str(error))

@@ -361,18 +361,26 @@ async def test_native_code_that_fails_takes_nothing_from_what_was_accepted(
     assert {section.client: section.end for section in whole.sections} == scene.clocks()
 
 
-async def test_a_peer_that_fails_to_be_written_to_keeps_nothing_from_the_disk(
-    monkeypatch: pytest.MonkeyPatch,
+async def test_a_peer_that_fails_to_be_written_to_is_sent_away_and_no_other_notices(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene = Scene()
-    ann, ben = scene.peer("ann", client=1), scene.peer("ben")
+    ann = scene.peer("ann", client=1)
+    others = [scene.peer(f"reader-{number}") for number in range(5)]
+    ben, cleo = scene.peer("ben"), scene.peer("cleo")
     monkeypatch.setattr(ben, "deliver", fail)
+    monkeypatch.setattr(cleo, "deliver", fail)
+    monkeypatch.setattr(cleo, "fail", fail)
 
     scene.take(ann, first(1))
-    with pytest.raises(RuntimeError):
-        scene.document.flush()
+    scene.document.flush()
 
     assert [record.updates for record in scene.disk.records] == [(first(1),)]
+    assert all(reader.updates() == [first(1)] for reader in others)
+    (error,) = ben.failures
+    assert str(error).startswith("internal error, incident ")
+    assert str(error).rpartition(" ")[2] in caplog.text
+    assert scene.document._metrics.updates_in == 1
 
 
 def fail(*_: object) -> NoReturn:
@@ -442,7 +450,7 @@ async def test_questions_do_not_fill_memory() -> None:
         vector = state_vector.encode(dict.fromkeys(range(30), number + 1))
         scene.document.answer(WIRE, vector)
 
-    kept = scene.document._answers
+    kept = scene.document._answers._kept
     held = sum(len(vector) + len(answer) for (_, vector), answer in kept.items())
     assert 0 < held < 2 * limit
     assert len(kept) < 1000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from tests.support import wire
 
 STRING, GC, SKIP = 4, 0, 10
@@ -56,3 +58,17 @@ def gc(length: int) -> bytes:
 
 def skip(length: int) -> bytes:
     return bytes([SKIP]) + wire.varuint(length)
+
+
+def woven(structs: int, clients: int) -> bytes:
+    """A document in which everybody writes a letter behind anybody else's last ones."""
+    rng = random.Random(structs)
+    sections: dict[int, list[bytes]] = {}
+    made: list[tuple[int, int]] = []
+    for _ in range(structs):
+        client = rng.randint(1, clients)
+        written = sections.setdefault(client, [])
+        last = made[-1000:]
+        written.append(behind(STRING, b"\x01w", rng.choice(last)) if made else string("w"))
+        made.append((client, len(written) - 1))
+    return update(*(section(client, 0, *each) for client, each in sections.items()))
