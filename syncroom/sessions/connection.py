@@ -50,7 +50,8 @@ def close_code(error: SyncroomError) -> int:
 
     Providers give up for good on 4400 - 4499 and try again later on everything else.
     """
-    return _CLOSE_CODES.get(type(error), CLOSE_INTERNAL)
+    codes = (_CLOSE_CODES[kind] for kind in type(error).__mro__ if kind in _CLOSE_CODES)
+    return next(codes, CLOSE_INTERNAL)
 
 
 class Session(Protocol):
