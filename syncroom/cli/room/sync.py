@@ -13,18 +13,25 @@ from syncroom.cli.doc_source import Remote
 from syncroom.cli.options import print_json
 from syncroom.cli.room.base import (
     EXIT_NOT_FOUND,
+    As,
     command,
     given,
     group,
     read_given,
     read_object,
+    show,
 )
+from syncroom.cli.room.conversations import Conversation, Writing, read_export
 from syncroom.cli.room.elements import search
+from syncroom.cli.room.threads import Threads
+from syncroom.cli.token_report import printable
 from syncroom.client.room import RoomClient
 from syncroom.errors import Malformed
 from syncroom.protocol.meshagent import binary_content
 
 app = group("sync", "Documents that follow a schema: make, show, search and change them.")
+
+_THREADS = ".threads/anthropic"
 
 DocumentPath = Annotated[str, typer.Argument(metavar="PATH", help="The document.")]
 Ids = Annotated[bool, typer.Option("--include-ids", help="Also the ids of elements, as $id.")]
@@ -105,6 +112,45 @@ async def update(
     """Change a document, while others edit it: a JSON Patch becomes edits of what differs."""
     body = given(patch, patch_file, "patch").encode()
     await Remote(room.server, room.token).take(room.name, path, "patch", None, body)
+
+
+@command(app, "import", "import --file conversations.json --room demo")
+async def import_threads(
+    room: RoomClient,
+    file: Annotated[
+        Path, typer.Option("--file", "-f", help="The conversations.json of an export.")
+    ],
+    thread_dir: Annotated[str, typer.Option(help="Their folder in the room.")] = _THREADS,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Make threads that are there what they say.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take so many at most.")] = None,
+    user_name: Annotated[
+        str, typer.Option("--user-name", "--human-name", help="Who the human is.")
+    ] = "human",
+    assistant_name: Annotated[str, typer.Option(help="Who answers.")] = "assistant",
+    include_empty_messages: Annotated[
+        bool, typer.Option("--include-empty-messages", help="Also messages that say nothing.")
+    ] = False,
+    output: As = "text",
+) -> None:
+    """Make threads of conversations that Anthropic exported, and list them in index.threadl.
+
+    The room needs the schemas of threads and their lists, as .schemas/thread.json and threadl.json.
+    """
+    names = {"human": user_name, "assistant": assistant_name}
+    threads = Threads(room, thread_dir, Writing(names, include_empty_messages))
+    found = read_export(file)[:limit]
+    await threads.open()
+    for each in found:
+        if isinstance(each, Conversation):
+            await threads.add(each, overwrite=overwrite)
+        else:
+            typer.echo(f"syncroom: passed over {printable(each)}", err=True)
+    invalid = sum(not isinstance(each, Conversation) for each in found)
+    counts = {"imported": threads.imported, "skipped_existing": threads.skipped_existing}
+    done = counts | {"skipped_invalid": invalid}
+    show(done, output, (f"{name}: {count}" for name, count in done.items()))
 
 
 async def _describe(room: RoomClient, path: str, include_ids: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,6 @@ from tests.cli.room.support import RoomCommand
 from tests.docs.test_docs import COMMANDS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import ServerFactory
     from tests.support.server import Server
 
@@ -54,6 +53,7 @@ VERBS: dict[str, list[tuple[str, ...]]] = {
         *((verb, "a") for verb in ("get", "inspect")),
         ("grep", "a", "x"),
         ("update", "a", "--patch", "[]"),
+        ("import", "--file", str(Path(__file__).with_name("empty.json"))),
     ],
     "developer": [("log", "--type", "t", "--data", "{}"), ("watch",)],
     "service": [("list",), ("describe", "--id", "s"), ("restart", "--id", "s")],

@@ -8,18 +8,31 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.command import Command
-from tests.document.schemas import TODO, item, text, todo
+from tests.document.schemas import STRING, TODO, children, element, item, schema, text, todo
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.room.support import RoomCommand
 
+THREAD = schema(
+    "thread",
+    element("thread", name=STRING, properties=children("members", "messages")),
+    element("members", items=children("member")),
+    element("member", name=STRING),
+    element("messages", external_thread_id=STRING, items=children("message")),
+    element("message", id=STRING, text=STRING, created_at=STRING, author_name=STRING),
+)
+THREADS = schema(
+    "thread_list",
+    element("thread_list", threads=children("thread")),
+    element("thread", name=STRING, path=STRING, created_at=STRING, modified_at=STRING),
+)
 CONTENT = todo(item(title="a"), name="List")
 
 
-@pytest.fixture
-def schema(tmp_path: Path) -> Path:
+@pytest.fixture(name="schema")
+def todo_schema(tmp_path: Path) -> Path:
     path = tmp_path / "todo.json"
     path.write_text(json.dumps(TODO))
     return path
@@ -116,3 +129,54 @@ def test_what_is_no_patch_or_does_not_fit_changes_nothing(
     assert "'colour'" in command.fails(2, *update, json.dumps(unknown))
     assert "no document" in command.fails(3, "sync", "update", "b.todo", "--patch", "[]")
     assert json.loads(command.out("sync", "get", "a.todo")) == CONTENT
+
+
+def test_conversations_become_threads(command: RoomCommand, tmp_path: Path) -> None:
+    id, day, later = "6f1f0a52-6a0c-4a5e-9b5e-0d2c3f1b2a11", "2026-01-01", "2026-01-02"
+    said = [
+        {"uuid": "1", "sender": "human", "text": "Water?", "created_at": day},
+        {"uuid": "2", "sender": "assistant", "content": [{"type": "text", "text": "Yes."}]},
+        {"uuid": "3", "sender": "human", "text": "", "files": [{"file_name": "a.pdf"}]},
+        {"uuid": "4", "sender": "human", "text": ""},
+    ]
+    plants = {"uuid": id, "name": "Plants", "created_at": day, "updated_at": later}
+    nameless = {"uuid": "x", "chat_messages": []}
+    exported = [plants | {"chat_messages": said}, nameless, nameless, {"uuid": "y"}, 1]
+    (tmp_path / "export.json").write_text(json.dumps(exported))
+    for name, each in (("thread", THREAD), ("threadl", THREADS)):
+        (tmp_path / name).write_text(json.dumps(each))
+        command.out("storage", "put", str(tmp_path / name), f".schemas/{name}.json")
+    take = ("sync", "import", "--file", str(tmp_path / "export.json"), "--human-name", "ann")
+
+    done = command.run(*take)
+    again = command.json(*take, "--limit", "1")
+    command.out(*take, "--limit", "1", "--overwrite", "--include-empty-messages")
+
+    assert done.returncode == 0
+    assert done.stdout == "imported: 3\nskipped_existing: 0\nskipped_invalid: 2\n"
+    assert "conversation 3: chat_messages: Field required" in done.stderr
+    assert again == {"imported": 0, "skipped_existing": 1, "skipped_invalid": 0}
+    thread = json.loads(command.out("sync", "get", f".threads/anthropic/{id}.thread"))
+    members, messages = thread["thread"]["properties"]
+    assert [each["member"]["name"] for each in members["members"]["items"]] == ["ann", "assistant"]
+    told = [each["message"] for each in messages["messages"]["items"]]
+    assert [it["text"] for it in told] == ["Water?", "Yes.", "attached file a.pdf", ""]
+    assert [it["created_at"] for it in told] == [day, later, later, later]
+    listed = json.loads(command.out("sync", "get", ".threads/anthropic/index.threadl"))
+    first, second, third = (each["thread"] for each in listed["thread_list"]["threads"])
+    path = f".threads/anthropic/{id}.thread"
+    assert first == {"name": "Plants", "path": path, "created_at": day, "modified_at": later}
+    assert third["path"] == f"{second['path'].removesuffix('.thread')} 2.thread"
+
+
+def test_what_is_no_export_or_can_not_be_written_is_told(
+    command: RoomCommand, schema: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "none.json").write_text("{}")
+    (tmp_path / "empty.json").write_text("[]")
+    take = ("sync", "import", "--thread-dir", "t", "--file")
+
+    assert "JSON array" in command.fails(2, *take, str(tmp_path / "none.json"))
+    assert "no schema" in command.fails(2, *take, str(tmp_path / "empty.json"))
+    command.out("sync", "create", "t/index.threadl", "--schema", str(schema))
+    assert "something else" in command.fails(2, *take, str(tmp_path / "empty.json"))
