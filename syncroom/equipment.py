@@ -105,8 +105,7 @@ class Equipment:
         self._engine = engine
         self._keyring = keyring
         self._backends = backends
-        digest = hmac.new(keyring.secret_for(None).encode(), b"containers", "sha256")
-        self._server = digest.hexdigest()[:16]
+        self._server = self._digest("containers")[:16]
         """Tells its containers from those of other servers on the engine."""
         self._services = services
         self._rooms = rooms
@@ -179,7 +178,11 @@ class Equipment:
         return RoomContainers(self._engine, self._server, room)
 
     def _images_of(self, room: str) -> RoomImages:
-        return RoomImages(self._engine, self._server, room)
+        return RoomImages(self._engine, self._server, room, self._digest(f"images {room}")[:32])
+
+    def _digest(self, what: str) -> str:
+        secret = self._keyring.secret_for(None).encode()
+        return hmac.new(secret, what.encode(errors="surrogateescape"), "sha256").hexdigest()
 
     def _kept(self, room: str, api: str) -> tuple[Load, Keep]:
         """How an API reads and writes what it keeps."""

@@ -5,7 +5,6 @@ prefix of its own and labels, and those that no room built.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,13 +31,14 @@ class RoomImages:
         engine: what holds them.
         server: tells the images of this server from those of others on the engine.
         room: the name of the room.
+        folder: what the room's own are named under, which nobody elsewhere may know: who knows an
+            image's name can build from it.
     """
 
-    def __init__(self, engine: Engine, server: str, room: str) -> None:
+    def __init__(self, engine: Engine, server: str, room: str, folder: str) -> None:
         self.engine = engine
         self.labels = labels_of_room(server, room)
-        digest = hashlib.sha256(f"{server} {room}".encode()).hexdigest()[:32]
-        self._prefix = f"{_PREFIX}{digest}/"  # who builds from it must know its name: nobody does
+        self._prefix = f"{_PREFIX}{folder}/"
 
     def own(self, name: str) -> str:
         """What an image that the room builds is called in the engine."""

@@ -31,5 +31,5 @@ async def scene(podman: Podman, tmp_path: Path) -> AsyncIterator[Scene]:
     await made.kept.open()
     yield made
     await RoomContainers(engine, "server", made.room).remove_all()
-    await RoomImages(engine, "server", made.room).remove_all()
+    await RoomImages(engine, "server", made.room, made.room).remove_all()
     await engine.close()

@@ -94,7 +94,7 @@ class Scene:
 
     def of(self, room: str) -> Containers:
         self.mine = RoomContainers(self.engine, "server", room)
-        self.images = RoomImages(self.engine, "server", room)
+        self.images = RoomImages(self.engine, "server", room, room)
         builds = Builds(self.images, True, LIMITS)
         shelf = Shelf(self.files, NoDocuments(), {})
         return Containers(self.mine, self.images, builds, shelf, _environment, LIMITS)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from syncroom.apis.builds import Builds
-from syncroom.apis.room_images import RoomImages
 from syncroom.engine import Engine
 from syncroom.protocol.meshagent import CLOSE, binary_content
 from tests.apis.contained import LIMITS, Listener, Scene, packed
@@ -157,8 +156,7 @@ async def test_who_may_not_run_and_pull_any_image_may_not_build() -> None:
 
 async def test_without_the_setting_nothing_is_built() -> None:
     scene = Scene(Engine("unix:///nowhere"))
-    images = RoomImages(scene.engine, "server", "demo")
-    scene.containers._builds = Builds(images, False, LIMITS)
+    scene.containers._builds = Builds(scene.images, False, LIMITS)
 
     answer = await build(scene)
 
