@@ -8,15 +8,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from syncroom.apis.builds import Builds
+from syncroom.apis.containers import Containers
+from syncroom.backends import Backends
 from syncroom.engine import Engine
+from syncroom.hooks import Hooks
+from syncroom.limits import Limits
 from syncroom.protocol.meshagent import CLOSE, binary_content
+from syncroom.server.service import running
 from tests.apis.contained import LIMITS, Listener, Scene, packed
 from tests.document.fakes import turn
 from tests.support.podman import IMAGE
 
 if TYPE_CHECKING:
-    from tests.apis.fakes import Asked
+    from pathlib import Path
 
+    from tests.apis.fakes import Asked
+    from tests.support.podman import Podman
+
+SECRET = "the secret of a server whose rooms have images: 0123456789"
 WORDS = f"FROM {IMAGE}\nCOPY words /words\nRUN cat /words > /more\nCMD cat /more\n"
 
 
@@ -162,3 +171,28 @@ async def test_without_the_setting_nothing_is_built() -> None:
 
     assert answer["code"] == 1007
     assert "SYNCROOM_BACKENDS__CONTAINER_BUILDS" in answer["text"]
+
+
+async def test_containers_images_and_builds_of_a_room_go_with_it(
+    podman: Podman, tmp_path: Path
+) -> None:
+    outside = Backends(container_engine=podman.url, container_builds=True)
+    async with running(tmp_path, SECRET, Limits(), Hooks(), outside) as service:
+        engine = Engine(podman.url)
+        scene = Scene(engine)
+        containers = service.rooms.room("demo").apis.toolkits["containers"]
+        assert isinstance(containers, Containers)
+        scene.containers = containers
+        service.rooms.catalogue.note("demo")
+        await ended(scene, (await build(scene))["build_id"])
+        await scene.run("sleep 1000", image="tools/words:2")
+        slow = (await build(scene, f"FROM {IMAGE}\nRUN sleep 1000\n"))["build_id"]
+
+        await service.rooms.delete("demo")
+        _, code = await ended(scene, slow)
+
+        assert code == 130
+        assert await engine.ask("GET", "/containers/json", params={"all": "true"}) == []
+        left = await engine.ask("GET", "/images/json")
+        assert [each["RepoTags"] for each in left] == [[IMAGE]]
+        await engine.close()
