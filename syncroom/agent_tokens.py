@@ -40,13 +40,24 @@ def environment(keyring: Keyring, room: str, caller: Caller, name: str) -> dict[
     """What the SDKs look for in the environment of an agent, with which it joins by itself."""
     token = agent_token(keyring, room, caller, name)
     base, _, _ = caller.room_url.rpartition("/rooms/")
-    url = f"http{base.removeprefix('ws')}"
+    return variables(f"http{base.removeprefix('ws')}", room, keyring.project_id, token)
+
+
+def variables(url: str, room: str, project: str | None, token: str) -> dict[str, str]:
+    """What they look for, for any token.
+
+    Args:
+        url: the server, ``http`` or ``https``.
+        room: the room.
+        project: what the token belongs to; None on a server without keys.
+        token: the token.
+    """
     return {
         "MESHAGENT_TOKEN": token,
         "MESHAGENT_ROOM": room,
-        "MESHAGENT_ROOM_URL": base,
+        "MESHAGENT_ROOM_URL": f"ws{url.removeprefix('http')}",
         "MESHAGENT_API_URL": url,
-        "MESHAGENT_PROJECT_ID": keyring.project_id or "default",
+        "MESHAGENT_PROJECT_ID": project or "default",
         "OPENAI_API_KEY": token,
         "OPENAI_BASE_URL": f"{url}/openai/v1",
         "ANTHROPIC_API_KEY": token,

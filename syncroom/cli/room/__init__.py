@@ -12,6 +12,7 @@ import typer
 
 from syncroom.cli.room import (
     agent,
+    connect,
     container,
     developer,
     messaging,
@@ -27,6 +28,7 @@ app = typer.Typer(
     help="Inside a room of a running server: its files, queues, messages and whatever else it has.",
     no_args_is_help=True,
 )
+app.command("connect", epilog=connect.EXAMPLE)(connect.connect)
 for each in (storage, queue, messaging, agent, sync, developer, service, secret, container):
     app.add_typer(each.app)
 for group in (agent, service):  # as the MeshAgent command line calls them as well

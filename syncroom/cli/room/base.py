@@ -77,7 +77,7 @@ Key = Annotated[
 ]
 As = Annotated[Output, typer.Option("--output", "-o", help="Print text for people or JSON.")]
 
-_LOCAL_URL = "http://127.0.0.1:8420"
+LOCAL_URL = "http://127.0.0.1:8420"
 
 
 def group(name: str, help_text: str) -> typer.Typer:
@@ -114,20 +114,22 @@ def command(app: typer.Typer, name: str, example: str, *aliases: str) -> Callabl
     return make
 
 
-def _joining(room: Room, url: Url = _LOCAL_URL, token: Token = None, key: Key = None) -> RoomClient:
+def _joining(room: Room, url: Url = LOCAL_URL, token: Token = None, key: Key = None) -> RoomClient:
     """The client that the options name; raises `Misconfigured`, `Malformed`."""
     if token is None:
         if key is None:
             raise Misconfigured("who asks? give --token, or --key to ask with all rights")
-        token = _mint(room, key)
+        scope = ApiScope.full().model_copy(update={"storage": StorageGrant.full()})
+        token = mint(room, key, _NAME, "tool", scope)
     return RoomClient(url, room, token)
 
 
-def _mint(room: str, key: str) -> str:
-    token = ParticipantToken(name=_NAME)
+def mint(room: str, key: str, name: str, role: str, scope: ApiScope) -> str:
+    """A token for a room, made with an API key; raises `Malformed`."""
+    token = ParticipantToken(name=name)
     token.add_room_grant(room)
-    token.add_role_grant("tool")
-    token.add_api_grant(ApiScope.full().model_copy(update={"storage": StorageGrant.full()}))
+    token.add_role_grant(role)
+    token.add_api_grant(scope)
     return token.to_jwt(api_key=key, expiration=datetime.now(UTC) + _MINTED)
 
 
@@ -175,6 +177,14 @@ def read_given(text: str | None, file: Path | None, option: str) -> dict[str, An
     """A JSON object that an option or a file has; raises `Malformed`, `OSError`."""
     suffix = "" if file is None else "-file"
     return read_object(given(text, file, option), f"--{option}{suffix}")
+
+
+def read_pair(text: str) -> tuple[str, str]:
+    """What --env has; raises `Malformed`."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise Malformed(f"--env is NAME=TEXT, not {text[:40]!r}")
+    return name, value
 
 
 def show(value: Any, output: Output, lines: Iterable[str]) -> None:

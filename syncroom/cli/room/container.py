@@ -8,7 +8,7 @@ from uuid import uuid4
 import typer
 
 from syncroom.cli.room import image
-from syncroom.cli.room.base import As, command, group, show
+from syncroom.cli.room.base import As, command, group, read_pair, show
 from syncroom.cli.room.image import Creds, credentials
 from syncroom.cli.room.talk import talk
 from syncroom.client.room import RoomClient
@@ -77,7 +77,7 @@ async def run(
         "image": image,
         "command": command_line,
         "working_dir": working_dir,
-        "env": list(map(_pair, env or [])),
+        "env": [{"key": name, "value": text} for name, text in map(read_pair, env or [])],
         "ports": list(map(_port, port or [])),
         "credentials": credentials(cred),
         "participant_name": participant_name,
@@ -139,13 +139,6 @@ async def delete(room: RoomClient, id: Id) -> None:
 async def _ask(room: RoomClient, tool: str, **arguments: Any) -> dict[str, Any]:
     answer: dict[str, Any] = (await room.call("containers", tool, arguments)).header["json"]
     return answer
-
-
-def _pair(text: str) -> dict[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise Malformed(f"--env is NAME=TEXT, not {text[:40]!r}")
-    return {"key": name, "value": value}
 
 
 def _port(text: str) -> dict[str, int]:

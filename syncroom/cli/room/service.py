@@ -7,7 +7,6 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from syncroom.cli.options import print_json
 from syncroom.cli.room.base import As, command, group, show
 from syncroom.client.room import RoomClient
 from syncroom.errors import Malformed, NotFound
@@ -42,9 +41,13 @@ async def list_services(room: RoomClient, output: As = "text") -> None:
 
 
 @command(app, "describe", "describe --name agent --room demo")
-async def describe(room: RoomClient, id: Id = None, name: Name = None) -> None:
-    """Print a service as JSON: what it is, its state and what happened to it."""
-    print_json((await _find(room, id, name))._asdict())
+async def describe(room: RoomClient, id: Id = None, name: Name = None, output: As = "json") -> None:
+    """Show a service: what it is, its state and what happened to it."""
+    found = await _find(room, id, name)
+    state = dict(found.state)
+    events = (f"{it['type']} {it['reason']}: {it['message']}" for it in state.pop("events", []))
+    told = {"name": found.name, **state}
+    show(found._asdict(), output, [*(f"{key}: {it}" for key, it in told.items()), *events])
 
 
 @command(app, "restart", "restart --name agent --room demo")

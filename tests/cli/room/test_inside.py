@@ -65,6 +65,8 @@ def test_services_are_listed_and_restarted(start_server: ServerFactory) -> None:
 
     assert listed["state"]["service_id"] == "idle"
     assert described == listed
+    told = command.out("service", "describe", "--id", "idle", "--output", "text")
+    assert "service_id: idle\n" in told and "state: " in told
     assert command.out("service", "list").split()[1] == "idle"
     name = listed["spec"]["metadata"]["name"]
     assert "disabled" in command.fails(1, "service", "restart", "--name", name)
