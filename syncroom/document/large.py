@@ -81,8 +81,11 @@ class LargeUpdates:
 
     async def close(self) -> None:
         """Wait for the processes to end, once nobody wants anything of them any more."""
-        for _ in range(self._limits.large_updates_at_once_max):
+        count = self._limits.large_updates_at_once_max
+        for _ in range(count):
             await self._slots.acquire()
+        for _ in range(count):
+            self._slots.release()
 
     async def _split(self, data: bytes) -> AsyncGenerator[Update, None]:
         limits = self._limits
