@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,15 @@ class Ranges:
         index = bisect_right(self._starts, number) - 1
         return index >= 0 and number < self._ends[index]
 
-    def missing(self, first: int, end: int) -> list[tuple[int, int]]:
-        """The parts of first..end (end excluded) that are not in the set, in order."""
-        holes = []
+    def missing(self, first: int, end: int, most: float = math.inf) -> list[tuple[int, int]]:
+        """The parts of first..end (end excluded) that are not in the set, in order.
+
+        Where they are more than so many, no more are looked for, and the last one is too long.
+        """
+        holes: list[tuple[int, int]] = []
         index = bisect_right(self._ends, first)
-        while first < end and index < len(self._starts) and self._starts[index] < end:
+        starts = self._starts
+        while first < end and index < len(starts) and starts[index] < end and len(holes) <= most:
             if first < self._starts[index]:
                 holes.append((first, self._starts[index]))
             first = self._ends[index]

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 TYPES_DEPTH_MAX = 256
 """Shared types in shared types: native readers recurse through them, and stacks end."""
 
+_HOLES_MAX = 1000
+"""Ranges that a change may delete beyond those that it names, for what is deleted already is taken
+out: one that deletes a long text may find half a million holes in it."""
+
 Unit = tuple[int, int]
 """Client and clock."""
 
@@ -176,9 +180,13 @@ class DocumentState:
             _add(named, deletes)
             deletes = [(client, *each) for client, ranges in named.items() for each in ranges]
         new: list[Range] = []
+        left = _HOLES_MAX
         for client, first, end in deletes:
             here = self._deleted.get(client)
-            holes = here.missing(first, end) if here else [(first, end)]
+            holes = here.missing(first, end, left) if here else [(first, end)]
+            if len(holes) > left:  # it says again what is known rather than take that out
+                holes = [(first, end)]
+            left -= len(holes) - 1
             new += [(client, *hole) for hole in holes]
         return new
 

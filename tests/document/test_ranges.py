@@ -76,3 +76,18 @@ def test_half_a_million_ranges_join_in_the_worst_order() -> None:
     ranges.add([(2 * number + 1, 2 * number + 2) for number in reversed(range(HALF))])
 
     assert list(ranges) == [(0, 2 * HALF)]
+
+
+@examples(100)
+@given(batches, st.integers(0, 5))
+def test_what_is_within_is_what_the_set_holds_and_missing_stops(
+    given_batches: list[list[tuple[int, int]]], most: int
+) -> None:
+    ranges, model = _build(given_batches)
+
+    within = {number for first, end in ranges.within(10, 50) for number in range(first, end)}
+    some = ranges.missing(10, 50, most)
+
+    assert within == {number for number in model if 10 <= number < 50}
+    whole = ranges.missing(10, 50)
+    assert some == whole if len(whole) <= most else len(some) > most

@@ -405,7 +405,7 @@ def test_units_that_are_named_again_and_again_are_deleted_once() -> None:
 
     new = gate.take(craft.update(deletes={5: [(0, size)] * 10_000}), partly=False)
 
-    assert new is not None and len(new.deletes) == size // 2
+    assert new is not None and new.deletes == [(5, 0, size)]
 
 
 def test_a_crowd_that_waits_for_one_who_comes_in_small_steps_is_not_asked_at_each() -> None:
@@ -479,3 +479,20 @@ def test_a_deletion_with_a_gap_waits_for_the_last_unit_that_it_deletes() -> None
     gate.take(craft.update(craft.section(1, 0, craft.string("abc"))), partly=False)
 
     assert gate.state.missing(update) is None
+
+
+def test_a_deletion_of_a_text_with_many_holes_says_again_what_is_known() -> None:
+    state = DocumentState()
+    text = craft.update(craft.section(7, 0, craft.string("x" * 10_000)))
+    holes = craft.update(deletes={7: [(2 * at, 1) for at in range(5000)]})
+    for data in (text, holes):
+        state.apply(read_update(data, DEPTH))
+
+    few = state.new_part(read_update(craft.update(deletes={7: [(0, 100)]}), DEPTH), DEPTH)
+    every = read_update(craft.update(deletes={7: [(0, 10_000)]}), DEPTH)
+    many = state.new_part(every, DEPTH)
+
+    assert few is not None and len(few.deletes) == 50
+    assert many is every
+    state.apply(many)
+    assert state.new_part(every, DEPTH) is None
