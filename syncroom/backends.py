@@ -26,8 +26,8 @@ class Backends(BaseModel):
     ``http://127.0.0.1:2375``: Docker, or anything that speaks its API."""
 
     container_builds: bool = False
-    """Whether participants may build images there. A build has bounds on memory, processor and
-    time, and none on processes and disk: engines know no such."""
+    """Whether participants may build images there. A build has bounds on memory, processor and,
+    with Docker, time, and none on processes and disk: engines know no such."""
 
     openai_url: str | None = Field(default=None, pattern=r"^https?://")
     """Where language models are asked for as OpenAI has it, as ``https://api.openai.com/v1``."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SECRET = "the secret of a server whose rooms have images: 0123456789"
 WORDS = f"FROM {IMAGE}\nCOPY words /words\nRUN cat /words > /more\nCMD cat /more\n"
+SLOW = f"FROM {IMAGE}\nRUN sleep 20\n"
+"""Podman lets a step of a build that is cancelled go on to its end: so it has one."""
 
 
 def begin(scene: Scene, dockerfile: str, caller: Listener | None = None, **request: Any) -> Asked:
@@ -106,7 +108,7 @@ async def test_a_build_that_fails_says_why_at_its_end(scene: Scene) -> None:
 
 
 async def test_one_build_runs_at_a_time_and_can_be_cancelled(scene: Scene) -> None:
-    first = (await build(scene, f"FROM {IMAGE}\nRUN sleep 1000\n"))["build_id"]
+    first = (await build(scene, SLOW))["build_id"]
 
     second = await build(scene)
     await scene.ask("cancel_build", build_id=first)
@@ -186,7 +188,7 @@ async def test_containers_images_and_builds_of_a_room_go_with_it(
         service.rooms.catalogue.note("demo")
         await ended(scene, (await build(scene))["build_id"])
         await scene.run("sleep 1000", image="tools/words:2")
-        slow = (await build(scene, f"FROM {IMAGE}\nRUN sleep 1000\n"))["build_id"]
+        slow = (await build(scene, SLOW))["build_id"]
 
         await service.rooms.delete("demo")
         _, code = await ended(scene, slow)

@@ -99,4 +99,5 @@ class Podman:
         return ["podman", *places, "--storage-driver=vfs", *arguments]
 
     def _environment(self) -> dict[str, str]:
-        return os.environ | {"CONTAINERS_CONF": str(self._folder / "containers.conf")}
+        settings = str(self._folder / "containers.conf")
+        return os.environ | {"CONTAINERS_CONF": settings, "TMPDIR": str(self._folder)}
