@@ -15,12 +15,14 @@ from tests.protocol import craft
 from tests.server.local import local
 from tests.support import wire
 from tests.support.member import Member
+from tests.support.node import VERSIONS
 from tests.support.raw import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import ServerFactory
+    from tests.support.node import NodeDriver
     from tests.support.raw import RawClient
     from tests.support.server import Server
 
@@ -73,6 +75,27 @@ async def test_a_year_of_typing_is_taken_confirmed_and_kept_and_others_get_it(
     server.start()
     async with joined(url) as cleo:
         assert cleo.text() == expected
+
+
+async def test_a_provider_brings_what_it_wrote_offline_and_types_on(
+    start_server: ServerFactory, node: NodeDriver
+) -> None:
+    server = start_server(update_parts_max=PARTS)
+    token = server.token()
+    ann = await node.open(server.yjs_url(), "notes", version=VERSIONS[-1], token=token)
+    await ann.synced()
+    await ann.disconnect()
+    for number in range(300):
+        await ann.insert(0, f"{number} ")
+
+    await ann.connect()
+    await ann.synced()
+    await ann.insert(0, "on ")
+
+    expected = "on " + "".join(f"{number} " for number in reversed(range(300)))
+    async with joined(server.document_url("notes", token)) as ben:
+        await ben.until(lambda: ben.text() == expected, "all of it")
+    await ann.close()
 
 
 async def test_what_is_not_valid_is_refused_as_ever_and_nothing_of_it_is_taken() -> None:
