@@ -5,11 +5,12 @@ variables, then a TOML file, then the defaults here.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -99,5 +100,12 @@ def load_settings(config: Path | None = None, **flags: object) -> Settings:
 
 
 def _explain(error: ErrorDetails) -> str:
-    name = ".".join(map(str, error["loc"]))
-    return f"the setting {name!r} is wrong: {error['msg'].lower()}"
+    place = [str(each) for each in error["loc"]]
+    name = ".".join(place)
+    if error["type"] == "extra_forbidden":
+        tables: dict[str, type[BaseModel]] = {"limits": Limits, "backends": Backends}
+        close = get_close_matches(place[-1], tables.get(place[0], Settings).model_fields, 1)
+        return f"there is no setting {name!r}" + "".join(f"; there is {it!r}" for it in close)
+    reason = error["msg"].removeprefix("Value error, ")
+    given = "" if place[0] in ("secret", "backends") else f", not {str(error['input'])[:80]!r}"
+    return f"the setting {name!r} is wrong: {reason[:1].lower()}{reason[1:]}{given}"

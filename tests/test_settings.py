@@ -76,9 +76,11 @@ def test_the_secret_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("port = 70000\n", "port"),
-        ("prot = 8420\n", "prot"),
-        ("[limits]\nrefusal = 1\n", "limits.refusal"),
+        ("port = 70000\n", "'port' is wrong: .* 65535, not '70000'"),
+        ("prot = 8420\n", "no setting 'prot'; there is 'port'"),
+        ("[limits]\nrefusal = 1\n", "no setting 'limits.refusal'; there is 'refusal_s'"),
+        ("nothing_like_it = 1\n", "no setting 'nothing_like_it'$"),
+        ('public_url = "here"\n', "is wrong: it must be an http or https URL, not 'here'"),
         ("[limits]\nrefusal_s = 0\n", "limits.refusal_s"),
         ("[limits]\nvalue_depth_max = 101\n", "limits.value_depth_max"),
         ('log_level = "loud"\n', "log_level"),

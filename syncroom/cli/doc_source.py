@@ -78,7 +78,9 @@ class AtRest:
     async def open(self) -> None:
         """Hold the folder; raises `Misconfigured` where a server does, or where there is none."""
         if not (self.folder / "syncroom.db").is_file():
-            raise Misconfigured(f"there is no data folder {str(self.folder)!r}; name it")
+            raise Misconfigured(
+                f"there is no data folder {str(self.folder)!r}; name one with --data-dir"
+            )
         try:
             await self.store.open()
         except Misconfigured as error:

@@ -94,6 +94,9 @@ def check_json(text: str, depth_max: int) -> object:
         if "\\u" in text:
             # half of a surrogate pair can be escaped in JSON, and strict parsers refuse it
             json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        where = f"{error.msg} at line {error.lineno}, column {error.colno}"
+        raise Malformed(f"a JSON text is not valid: {where}") from None
     except (ValueError, RecursionError):
         raise Malformed("a JSON text is not valid") from None
     if text.count("[") + text.count("{") > depth_max and _depth(value) > depth_max:

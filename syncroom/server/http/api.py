@@ -109,12 +109,16 @@ def status_of(error: SyncroomError) -> int:
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
 
 
-async def answer_unknown(_: Request, error: Exception) -> JSONResponse:
+async def answer_unknown(request: Request, error: Exception) -> JSONResponse:
     """What no endpoint takes, as JSON."""
     assert isinstance(error, HTTPException)
-    code = NotFound.code if error.status_code == 404 else Malformed.code
-    body = {"error": {"code": code, "message": error.detail}}
-    return JSONResponse(body, error.status_code, headers=error.headers)
+    why: SyncroomError = Malformed(error.detail)
+    if error.status_code == 404:
+        why = NotFound(f"there is no endpoint at {request.url.path[:80]!r}")
+    elif error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        why = Malformed(f"{request.method} is not possible here; {allowed} is")
+    return JSONResponse(error_body(why), error.status_code, headers=error.headers)
 
 
 def error_body(error: SyncroomError) -> dict[str, dict[str, str]]:
