@@ -59,7 +59,7 @@ async def test_everybody_agrees_across_compactions_and_restarts(
     await type_until_compacted(server, ann, 2)
     cay.delete(3, 6)
     cay.insert(5, "written offline")
-    await cay.connect(url)
+    await cay.come_back(url)
     await ann.until(lambda: "written offline" in ann.text())
     # What is acknowledged after it is on disk after it.
     ann.insert(0, "last ")

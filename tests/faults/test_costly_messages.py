@@ -148,8 +148,8 @@ async def test_what_is_large_and_honest_is_taken(
 async def test_who_has_used_up_its_time_is_served_later_and_others_at_once(
     start_server: ServerFactory,
 ) -> None:
-    server = start_server(cpu_share_max=0.1, vector_clients_max=200_000)
-    costly = wire.step1(vector(200_000))
+    server = start_server(cpu_share_max=0.02, vector_clients_max=20_000)
+    costly = wire.step1(vector(20_000))
     async with (
         joined(server.document_url("notes", server.token())) as ann,
         joined(server.document_url("notes", server.token(name="mallory"))) as mallory,

@@ -164,6 +164,12 @@ class Editor(Notebook):
         self._unsent = len(self.made)
         await self.until(lambda: True)
 
+    async def come_back(self, url: str) -> None:
+        """The same, and answer the server, which asks once all that it has is on disk."""
+        await self.connect(url)
+        await self.socket.first("step1")
+        await self.until(lambda: True)
+
     async def disconnect(self) -> None:
         if self.raw is not None:
             raw, self.raw = self.raw, None
