@@ -14,6 +14,7 @@ import marshal
 import os
 import resource
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from syncroom.document.calls import LENGTH_BYTES, pack, unpack
@@ -59,7 +60,8 @@ def _main() -> None:
     cpu_s, memory_bytes = request["cpu_s"], request["memory_bytes"]
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    with suppress(ValueError, OSError):  # not every system knows this bound
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     target = sys.stdout.buffer
     last: dict[str, Any] = {END: True}
     try:
