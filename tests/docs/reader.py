@@ -125,6 +125,8 @@ class Reader:
         self._serving: Serving | None = None
         self._state = ""
         """What ``export`` and ``cd`` left behind for the next command, as shell code."""
+        self._token = ""
+        """What stands in for `PLACEHOLDER`."""
         self._count = 0
         _clone(folder)
 
@@ -164,8 +166,9 @@ class Reader:
 
     def _run_program(self, code: str, ending: str, command: str, output: str | None) -> None:
         if PLACEHOLDER in code:
-            token = self._shell(".venv/bin/syncroom token create --room demo --name Ann")
-            code = code.replace(PLACEHOLDER, token.strip())
+            create = ".venv/bin/syncroom token create --room demo --name Ann"
+            self._token = self._token or self._shell(create).strip()
+            code = code.replace(PLACEHOLDER, self._token)
         self._count += 1
         file = f"program-{self._count}.{ending}"
         (self.folder / file).write_text(code)

@@ -37,7 +37,9 @@ SECRET = "the-secret-of-a-server-in-process-0123456789"
 WAIT_S_MAX = 20.0
 
 
-class _Server(uvicorn.Server):
+class InProcess(uvicorn.Server):
+    """A server that says when it is up, and leaves the signals to the tests."""
+
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.is_up = asyncio.Event()
@@ -78,7 +80,7 @@ class Local:
             access_log=False,
             timeout_graceful_shutdown=1,
         )
-        self._server = _Server(config)
+        self._server = InProcess(config)
 
     @property
     def port(self) -> int:

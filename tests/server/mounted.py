@@ -14,31 +14,17 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from syncroom import AsgiApp, Hooks, Limits, asgi_app
-from tests.server.local import WAIT_S_MAX
+from tests.server.local import WAIT_S_MAX, InProcess
 from tests.support import tokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
 SECRET = "the-secret-of-a-mounted-server-0123456789"
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.is_up = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.is_up.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class Mounted:
@@ -103,7 +89,7 @@ async def served(app: ASGIApp, **options: Any) -> AsyncIterator[Mounted]:
         timeout_graceful_shutdown=5,
         **options,
     )
-    server = _Server(config)
+    server = InProcess(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))
     is_up = asyncio.create_task(server.is_up.wait())
     await asyncio.wait({is_up, running}, return_when=asyncio.FIRST_COMPLETED)

@@ -90,6 +90,7 @@ async def test_a_hundred_silent_sockets_keep_nobody_out(start_server: ServerFact
         async with asyncio.timeout(WAIT_S_MAX):
             assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
         writer.close()
+        await writer.wait_closed()
 
 
 @pytest.mark.parametrize(
