@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _DEMO_LINK_LIFE = timedelta(days=30)
 
+app = typer.Typer()
+
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[
     int | None, typer.Option(help="Port to listen on; 0 takes a free one.", show_default="8420")
@@ -55,6 +57,7 @@ Config = Annotated[
 ]
 
 
+@app.command()
 def serve(
     host: Host = None,
     port: Port = None,
@@ -85,6 +88,7 @@ def serve(
     run(settings, announce=_announce)
 
 
+@app.command()
 def demo(
     host: Host = None,
     port: Port = None,

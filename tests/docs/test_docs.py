@@ -75,12 +75,15 @@ def commands(command: object, name: str = "syncroom") -> Iterator[tuple[str, Typ
     if isinstance(command, TyperCommand):
         yield name, command
     elif isinstance(command, TyperGroup):
-        for child in command.commands.values():
-            if not child.hidden:
-                yield from commands(child, f"{name} {child.name}")
+        for child in command.list_commands(CONTEXT):
+            found = command.get_command(CONTEXT, child)
+            if found is not None and not found.hidden:
+                yield from commands(found, f"{name} {child}")
 
 
-COMMANDS = dict(commands(typer.main.get_command(app)))
+SYNCROOM = typer.main.get_command(app)
+CONTEXT = SYNCROOM.make_context("syncroom", ["version"])
+COMMANDS = dict(commands(SYNCROOM))
 
 
 # -- what is run

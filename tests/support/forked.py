@@ -16,7 +16,7 @@ from syncroom.cli import main
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-_MODULES = ["syncroom.cli", "syncroom.server.serve", "tests.support.forked"]
+_MODULES = ["syncroom.cli.serve", "tests.support.forked"]
 
 
 class ForkedProcess:
