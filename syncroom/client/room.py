@@ -100,21 +100,24 @@ class CallStream:
         raise Unavailable("the server ended the stream too early")
 
     async def send(self, content: Content) -> None:
-        """Send the tool a content; waits while the server reads slower than it is sent to."""
-        header = {"tool_call_id": self.id, "chunk": content.header}
-        await self._client.send(wire.REQUEST_CHUNK, header, content.payload)
+        """Send the tool a content; waits while the tool reads slower than it is sent to."""
+        await self._client.request(wire.REQUEST_CHUNK, self._header(content), content.payload)
 
     async def end(self) -> None:
         """Tell the tool that nothing more will be sent."""
         if not self._is_ended:
             self._is_ended = True
-            await self.send(wire.CLOSE)
+            await self._client.send(wire.REQUEST_CHUNK, self._header(wire.CLOSE))
 
     async def give_up(self) -> None:
         """Let the tool fail rather than take what it was sent for all there is."""
         if not self._is_ended:
-            await self.send(wire.error_content("the caller gave up"))
+            error = wire.error_content("the caller gave up")
+            await self._client.send(wire.REQUEST_CHUNK, self._header(error))
             await self.end()
+
+    def _header(self, content: Content) -> dict[str, Any]:
+        return {"tool_call_id": self.id, "chunk": content.header}
 
     def take(self, content: Content) -> None:
         """Let what the tool sent be read."""

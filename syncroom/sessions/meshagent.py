@@ -49,6 +49,9 @@ CLOSE_NORMAL = 1000
 _CALL_ID_MAX = 512
 _SHOWN_MAX = 80
 
+_INBOX_SHARE = 8
+"""Who waits for answers has no more than this part of the bound unread."""
+
 _TURN_S = 0.02
 """When the messages of one client have taken so long, others come in between."""
 
@@ -109,6 +112,8 @@ class MeshAgentSession:
         """By the id that the client gave, or else by one of ours."""
         self._waiting_bytes = 0
         """What it sent to streams and nobody has read yet."""
+        self._unanswered: list[int] = []
+        """The numbers of contents of streams that it sent."""
         self._turn_s = 0.0
         """What its messages have taken since others came in between."""
         self._is_resting = False
@@ -172,7 +177,17 @@ class MeshAgentSession:
     def hold_back(self, change: int) -> bool:
         """Count bytes that it sent to streams and nobody has read, or has by now."""
         self._waiting_bytes += change
+        if change < 0:
+            self._acknowledge()
         return self._waiting_bytes <= self._limits.member_inbox_bytes_max
+
+    def _acknowledge(self) -> None:
+        """Answer contents of streams, but not far ahead of who reads: many clients send the next
+        one only then."""
+        if self._waiting_bytes * _INBOX_SHARE <= self._limits.member_inbox_bytes_max:
+            for number in self._unanswered:
+                self._respond(number, wire.EMPTY)
+            self._unanswered.clear()
 
     def spend(self, seconds: float) -> None:
         """Count what its messages take; where that is much, the next ones are taken later."""
@@ -274,7 +289,8 @@ class MeshAgentSession:
             call = self._calls.get(_text(header, "tool_call_id"))
             if call is not None:
                 call.take(wire.read_content(header.get("chunk"), payload))
-            self._respond(number, wire.EMPTY)  # some SDKs send the next one only then
+            self._unanswered.append(number)
+            self._acknowledge()
         elif kind == wire.HOST_RESPONSE:
             if number in self.hosted:
                 self.hosted[number].answer(wire.read_content(header, payload))

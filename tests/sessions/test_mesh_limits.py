@@ -69,8 +69,8 @@ async def test_what_nobody_reads_of_all_streams_together_is_bounded(
         note = {"type": "note", "message_json": "{}", "to_participant_id": ben.id}
         for call in ("one", "two"):
             await ann.begin("messaging.stream", OPEN, call)
-            await ann.stream(call, json_content(note))
-            await ann.stream(call, json_content(note), bytes(60_000))  # ben has not accepted
+            await ann.stream_on(call, json_content(note))
+            await ann.stream_on(call, json_content(note), bytes(60_000))  # ben has not accepted
         await ben.until(lambda: len(ben.of_kind("room.tool_call.messaging")) == 2, "both talks")
         for each in ben.of_kind("room.tool_call.messaging"):
             await ben.answer(each, OPEN)
@@ -78,6 +78,26 @@ async def test_what_nobody_reads_of_all_streams_together_is_bounded(
 
         assert [each.get("code") for each in ended][-2] == 1002
         assert not [each for each in ann.chunks("one") if each["type"] == "error"]
+
+
+async def test_what_is_sent_far_ahead_of_who_reads_is_confirmed_when_it_is_read(
+    start_server: ServerFactory,
+) -> None:
+    server = start_server(member_inbox_bytes_max=100_000)
+    async with await _join(server, "ann") as ann, await _join(server, "ben") as ben:
+        note = {"type": "note", "message_json": "{}", "to_participant_id": ben.id}
+        await ann.begin("messaging.stream", OPEN, "one")
+        await ann.stream("one", json_content(note))
+        sent = [await ann.stream_on("one", json_content(note), bytes(20_000)) for _ in range(2)]
+        await ann.invoke("messaging.enable")
+        answers = [each.number for each in ann.of_kind("__response__")]
+
+        await ben.until(lambda: bool(ben.of_kind("room.tool_call.messaging")), "the talk")
+        await ben.answer(ben.of_kind("room.tool_call.messaging")[0], OPEN)
+
+        for number in sent:
+            await ann.answer_to(number)
+        assert not set(sent) & set(answers)
 
 
 async def test_a_participant_that_never_reads_is_cut_and_others_go_on(

@@ -223,8 +223,12 @@ class Member:
 
     async def stream(self, call: str, chunk: JSON, payload: bytes = b"") -> None:
         """Send a content of a stream, which the server then confirms."""
+        await self.answer_to(await self.stream_on(call, chunk, payload))
+
+    async def stream_on(self, call: str, chunk: JSON, payload: bytes = b"") -> int:
+        """Send a content of a stream; return the number of the message."""
         header = {"tool_call_id": call, "chunk": chunk}
-        await self.ask("room.tool_call_request_chunk", header, payload)
+        return await self.send("room.tool_call_request_chunk", header, payload)
 
     async def answer(self, asked: Message, content: JSON, payload: bytes = b"") -> None:
         """Answer a call of what it hosts."""

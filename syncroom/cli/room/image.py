@@ -11,7 +11,7 @@ from syncroom.cli.room.base import As, command, group, show
 from syncroom.client.room import RoomClient
 from syncroom.errors import Malformed
 
-app = group("container image", "Images: list, inspect and pull those of the engine.")
+app = group("container image", "Images: list, inspect, pull and delete those of the engine.")
 
 Creds = Annotated[
     list[str] | None,
@@ -47,6 +47,15 @@ async def pull(
 ) -> None:
     """Bring an image from its registry."""
     await room.call("containers", "pull_image", {"tag": tag, "credentials": credentials(cred)})
+
+
+@command(app, "delete", "delete --image tools/words:2 --room demo")
+async def delete(
+    room: RoomClient,
+    image: Annotated[str, typer.Option(help="The image, one that the room built.")],
+) -> None:
+    """Delete an image that was built in the room; all others are shared by all rooms."""
+    await room.call("containers", "delete_image", {"image": image})
 
 
 def credentials(options: list[str] | None) -> list[dict[str, Any]]:

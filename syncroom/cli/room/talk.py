@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _INPUT, _ERRORS, _EXIT, _RESIZE, _END = 1, 2, 3, 4, 255
 """Channels: what goes in, errors that come out, how it ended, the size of the terminal, no more."""
 
-_PART_BYTES = 1 << 16
+_PART_BYTES = 1 << 18
 
 
 async def talk(

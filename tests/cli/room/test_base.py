@@ -64,7 +64,12 @@ VERBS: dict[str, list[tuple[str, ...]]] = {
         ("exec", "--container-id", "c"),
         *((verb, "--id", "c") for verb in ("log", "stop", "delete")),
     ],
-    "container image": [("list",), ("inspect", "--image-id", "x"), ("pull", "--tag", "x")],
+    "container image": [
+        ("list",),
+        ("inspect", "--image-id", "x"),
+        ("pull", "--tag", "x"),
+        ("delete", "--image", "x"),
+    ],
 }
 ALL = [(*group.split(), *verb) for group, verbs in VERBS.items() for verb in verbs]
 

@@ -167,7 +167,7 @@ def test_a_command_in_a_container_reads_what_comes_in_and_files_of_the_room(
     given = ("--port", "80:8080", "--cred", "ann,secret", "--participant-name", "bot")
     id = contained.out(*run, *mounted, *given).strip()
     inside = ("container", "exec", "--container-id", id, "--command")
-    data = bytes(range(256)) * 1024
+    data = bytes(40 << 20)  # more than the server would keep of what nobody has read
 
     cat = contained.begin(*inside, "cat")
     deaf = contained.begin(*inside, "sh -c 'exit 3'")
@@ -183,6 +183,7 @@ def test_a_command_in_a_container_reads_what_comes_in_and_files_of_the_room(
     assert contained.out("container", "images", "list").split() == [image["id"], IMAGE]
     inspected = json.loads(contained.out("container", "image", "inspect", "--image-id", IMAGE))
     assert inspected["image"]["id"] == image["id"]
+    assert "all rooms" in contained.fails(1, "container", "image", "delete", "--image", IMAGE)
 
 
 def test_a_shell_in_a_container_runs_on_the_terminal(contained: RoomCommand) -> None:
