@@ -398,9 +398,9 @@ class YjsSession:
     def _taken(self, taking: asyncio.Task[None]) -> None:
         """Go on after a large update, or refuse it."""
         self._taking = None
-        if taking.cancelled():
+        error = None if taking.cancelled() else taking.exception()
+        if self._connection.session is not self:
             return
-        error = taking.exception()
         if error is None:
             self._go_on()
         elif isinstance(error, SyncroomError):
