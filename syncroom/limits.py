@@ -207,7 +207,7 @@ class Limits(BaseModel):
 
     member_inbox_bytes_max: PositiveInt = 32 << 20
     """What one participant sent to its streams and no tool has read yet; those that carry much are
-    asked for it part by part."""
+    asked for it part by part. Beyond an eighth, contents are confirmed only as they are read."""
 
     member_toolkits_bytes_max: PositiveInt = 4 << 20
     """Descriptions of the toolkits that one participant hosts, as JSON: a list of toolkits holds
