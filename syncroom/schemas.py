@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import posixpath
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from syncroom.document.author import publish
 from syncroom.document.log import EMPTY_UPDATE
 from syncroom.document.mesh import ATTRIBUTES, ROOT
 from syncroom.document.mesh_schema import take_schema
-from syncroom.errors import Conflict, Malformed, NotFound
+from syncroom.errors import Conflict, LimitExceeded, Malformed, NotFound, TooManyParts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
     from syncroom.contents import Contents
     from syncroom.document.document import Document
     from syncroom.document.mesh_schema import MeshSchema
+    from syncroom.protocol.update import Update
     from syncroom.rooms import Rooms
 
     Read = Callable[[str, str], Awaitable[bytes]]
     """For a room and a path, the bytes there; raises `NotFound`."""
 
 FOLDER = ".schemas"
+
+_INITIAL_STRUCTS_MAX = 40_000
+"""What a document begins with is taken in one turn: for so many that takes 0.1 s."""
 
 
 class Schemas:
@@ -67,6 +72,7 @@ class Schemas:
         who: Participant,
         schema: MeshSchema,
         initial: bytes = EMPTY_UPDATE,
+        parts: tuple[Update, ...] = (),
         *,
         is_made: bool = False,
     ) -> Document:
@@ -78,10 +84,12 @@ class Schemas:
             who: who asks, and may write there.
             schema: what the document follows from now on.
             initial: the Yjs update that it begins with, where it is new.
+            parts: the same taken apart, where it is large.
             is_made: whether it has to be new.
 
         Raises:
             Conflict: it holds something that no schema describes; or it is not new.
+            LimitExceeded: there is too much to begin with.
             NotFound: it was deleted meanwhile.
             Unavailable: nothing can be stored now.
         """
@@ -93,7 +101,13 @@ class Schemas:
             raise Conflict(f"there is a document {path!r} already")
         if document.schema is None:
             if document.is_new and initial != EMPTY_UPDATE:
-                publish(document, who, initial)
+                try:
+                    publish(document, who, *(parts or (initial,)))
+                except TooManyParts:
+                    parts = await self._take_apart(room, initial)
+                    return await self.follow(
+                        room, path, who, schema, initial, parts, is_made=is_made
+                    )
             document.set_schema(schema, who.id)
             document.flush()
         await self._contents.settle(document)
@@ -101,6 +115,21 @@ class Schemas:
         if document.schema is None:
             raise NotFound(f"the document {path!r} was deleted meanwhile")
         return document
+
+    async def _take_apart(self, room: str, data: bytes) -> tuple[Update, ...]:
+        """The parts of what a document begins with: they are taken in one turn, with the schema."""
+        found: list[Update] = []
+        structs = 0
+        async with aclosing(self._rooms.room(room).large.parts(data)) as parts:
+            async for part in parts:
+                found.append(part)
+                structs += sum(len(section.offsets) for section in part.sections)
+                if structs > _INITIAL_STRUCTS_MAX:
+                    raise LimitExceeded(
+                        f"the initial content has more than {_INITIAL_STRUCTS_MAX} parts; begin "
+                        "with less, and add the rest"
+                    )
+        return tuple(found)
 
     async def begin(self, room: str, path: str, who: Participant) -> None:
         """Let a document that is new follow the schema for its extension, if there is one."""

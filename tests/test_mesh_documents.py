@@ -168,6 +168,19 @@ async def test_content_may_be_as_large_as_an_update() -> None:
         await meshes.create(schema=TODO, initial=todo(name="a" * 2000))
 
 
+async def test_content_of_more_parts_than_are_read_at_once_begins_a_document_all_the_same() -> None:
+    meshes = Meshes(update_parts_max=100, view_cpu_s=1.0)
+    await meshes.store.open()
+    content = todo(*(item(title=str(number)) for number in range(200)))
+
+    await meshes.create(schema=TODO, initial=content)
+
+    assert len((await meshes.describe())["todo"]["items"]) == 200
+    stored = await meshes.store.load("demo", "a.todo")
+    assert stored is not None and stored.schema
+    await meshes.contents.close()
+
+
 async def test_content_that_takes_too_long_to_write_is_refused(
     meshes: Meshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

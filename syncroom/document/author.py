@@ -13,19 +13,27 @@ if TYPE_CHECKING:
     from syncroom.auth.participant import Participant
     from syncroom.document.document import Document
     from syncroom.document.large import LargeUpdates
+    from syncroom.protocol.update import Update
 
 
-def publish(document: Document, who: Participant, *updates: bytes) -> bool:
+def publish(document: Document, who: Participant, *updates: bytes | Update) -> bool:
     """Put updates into a document for somebody, in one turn; whether they change anything.
 
     Raises what `Document.accept` raises; `Malformed` also where the update builds on what the
     document lacks, and `LimitExceeded` where the document would be too large.
     """
-    if len(updates) > 1 and document.stored_bytes + sum(map(len, updates)) > document.bytes_max:
+    size = sum(len(each if isinstance(each, bytes) else each.data) for each in updates)
+    if len(updates) > 1 and document.stored_bytes + size > document.bytes_max:
         raise _full(document)
     author = Author(who)
-    changes = [_has_changed(document, document.accept(author, each, live=True)) for each in updates]
-    return any(changes)
+    is_changed = False
+    for each in updates:
+        if isinstance(each, bytes):
+            outcome = document.accept(author, each, live=True)
+        else:
+            outcome = document.accept_part(author, each, live=True)
+        is_changed |= _has_changed(document, outcome)
+    return is_changed
 
 
 async def publish_large(
