@@ -20,7 +20,7 @@ from syncroom.document.log import EMPTY_UPDATE, EMPTY_VECTOR, UpdateLog
 from syncroom.document.owners import Owners
 from syncroom.document.parked import ParkedUpdates
 from syncroom.document.presence import Presence, is_echo
-from syncroom.document.relay import relay
+from syncroom.document.relay import give_back, relay
 from syncroom.document.run import Run
 from syncroom.document.state import DocumentState
 from syncroom.errors import Denied, LimitExceeded, Malformed, TooManyParts, Unavailable
@@ -548,11 +548,7 @@ class Document:
 
     def _confirm(self) -> None:
         saved, self._saved = self._saved, {}
-        for peer, parts in saved.items():
-            if peer in self.peers:
-                frames = b"".join(parts)
-                self._metrics.bytes_out += len(frames)
-                peer.confirm(frames)
+        self._metrics.bytes_out += give_back(self.peers, saved)
 
 
 def _client(raw: bytes) -> int:

@@ -14,7 +14,7 @@ from syncroom.logs import log_incident
 from syncroom.protocol import awareness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from syncroom.document.peer import Peer, Wire
     from syncroom.document.run import Run
@@ -91,6 +91,27 @@ def _relay_to_each(
                 peer.deliver(own)
         except Exception as error:  # as above
             failed.append((peer, error))
+    return size
+
+
+def give_back(peers: Container[Peer], saved: Mapping[Peer, Sequence[bytes]]) -> int:
+    """Return to each writer who is still here what is saved of it, and say how many bytes that is.
+
+    Args:
+        peers: everybody.
+        saved: their updates, each as the peer is sent them.
+    """
+    size = 0
+    for peer, parts in saved.items():
+        if peer not in peers:
+            continue
+        frames = b"".join(parts)
+        try:
+            peer.confirm(frames)
+        except Exception as error:  # as above
+            _send_away(peer, error)
+        else:
+            size += len(frames)
     return size
 
 

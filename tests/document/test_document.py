@@ -383,6 +383,23 @@ async def test_a_peer_that_fails_to_be_written_to_is_sent_away_and_no_other_noti
     assert scene.document._metrics.updates_in == 1
 
 
+async def test_a_writer_that_fails_to_be_confirmed_keeps_no_other_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene()
+    ann, ben = scene.peer("ann"), scene.peer("ben")
+    monkeypatch.setattr(ann, "confirm", fail)
+    scene.take(ann, first(1))
+    scene.take(ben, first(2))
+    await turn()
+
+    scene.disk.sync()
+    await turn()
+
+    assert len(ann.failures) == 1
+    assert ben.updates() == [first(1), first(2)]
+
+
 def fail(*_: object) -> NoReturn:
     raise RuntimeError("a fault of others")
 
