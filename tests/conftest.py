@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
+from tests.properties import examples
 from tests.support.node import NodeDriver, need_node
 from tests.support.server import Server
 
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 # Tests start hundreds of processes: compiled once, each is there half a second sooner.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# No example has a deadline, also of a test that does not say how many it takes.
+settings.register_profile("examples", examples(100))
+settings.load_profile("examples")
 
 ServerFactory: TypeAlias = Callable[..., Server]
 
