@@ -67,6 +67,8 @@ class Call:
         self.is_open = False
         """Whether its answer is a stream."""
         self.is_over = False
+        self.unread = 0
+        """Bytes that its caller sent and nobody has read yet."""
         self._answer = answer
         self._on_end = on_end
 
@@ -136,7 +138,7 @@ class Stream:
             self._news.clear()
             await self._news.wait()
         content = self._waiting.popleft()
-        self.call.caller.hold_back(-_size(content))
+        self._hold_back(-_size(content))
         return content
 
     def take(self, content: Content) -> None:
@@ -147,7 +149,7 @@ class Stream:
                 self._forget()  # nobody will read it
         elif not self._is_closed:
             self._waiting.append(content)
-            has_room = self.call.caller.hold_back(_size(content))
+            has_room = self._hold_back(_size(content))
             if not has_room or len(self._waiting) > _WAITING_MAX:
                 self._forget()
                 self.fail(LimitExceeded("more was sent to a stream than is read; send slower"))
@@ -175,8 +177,12 @@ class Stream:
             await self._news.wait()
 
     def _forget(self) -> None:
-        self.call.caller.hold_back(-sum(map(_size, self._waiting)))
+        self._hold_back(-self.call.unread)
         self._waiting.clear()
+
+    def _hold_back(self, change: int) -> bool:
+        self.call.unread += change
+        return self.call.caller.hold_back(change)
 
 
 class HostedCall:

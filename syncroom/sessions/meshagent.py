@@ -50,7 +50,7 @@ _CALL_ID_MAX = 512
 _SHOWN_MAX = 80
 
 _INBOX_SHARE = 8
-"""Who waits for answers has no more than this part of the bound unread."""
+"""Who waits for answers has no more than this part of the bound unread in one stream."""
 
 _TURN_S = 0.02
 """When the messages of one client have taken so long, others come in between."""
@@ -112,7 +112,7 @@ class MeshAgentSession:
         """By the id that the client gave, or else by one of ours."""
         self._waiting_bytes = 0
         """What it sent to streams and nobody has read yet."""
-        self._unanswered: list[int] = []
+        self._unanswered: dict[Call, list[int]] = {}
         """The numbers of contents of streams that it sent."""
         self._turn_s = 0.0
         """What its messages have taken since others came in between."""
@@ -182,12 +182,17 @@ class MeshAgentSession:
         return self._waiting_bytes <= self._limits.member_inbox_bytes_max
 
     def _acknowledge(self) -> None:
-        """Answer contents of streams, but not far ahead of who reads: many clients send the next
-        one only then."""
-        if self._waiting_bytes * _INBOX_SHARE <= self._limits.member_inbox_bytes_max:
-            for number in self._unanswered:
-                self._respond(number, wire.EMPTY)
-            self._unanswered.clear()
+        """Answer contents of streams, but not far ahead of who reads that stream: many clients send
+        the next one only then."""
+        for call in list(self._unanswered):
+            if call.is_over or call.unread * _INBOX_SHARE <= self._limits.member_inbox_bytes_max:
+                for number in self._unanswered.pop(call):
+                    self._respond(number, wire.EMPTY)
+
+    def _forget(self, key: object) -> None:
+        """Let go of a call that is over."""
+        self._calls.pop(key, None)
+        self._acknowledge()
 
     def spend(self, seconds: float) -> None:
         """Count what its messages take; where that is much, the next ones are taken later."""
@@ -287,10 +292,12 @@ class MeshAgentSession:
             self._invoke(number, header, payload)
         elif kind == wire.REQUEST_CHUNK:
             call = self._calls.get(_text(header, "tool_call_id"))
-            if call is not None:
+            if call is None:
+                self._respond(number, wire.EMPTY)
+            else:
+                self._unanswered.setdefault(call, []).append(number)
                 call.take(wire.read_content(header.get("chunk"), payload))
-            self._unanswered.append(number)
-            self._acknowledge()
+                self._acknowledge()
         elif kind == wire.HOST_RESPONSE:
             if number in self.hosted:
                 self.hosted[number].answer(wire.read_content(header, payload))
@@ -352,7 +359,7 @@ class MeshAgentSession:
             self._respond(number, wire.error_content(text, NUMBERS[LimitExceeded]))
             return None
         key: object = object() if call_id is None else call_id
-        on_end = partial(self._calls.pop, key, None)
+        on_end = partial(self._forget, key)
         call = Call(self, call_id or str(number), partial(self._respond, number), on_end)
         self._calls[key] = call
         return call

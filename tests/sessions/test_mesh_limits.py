@@ -69,7 +69,7 @@ async def test_what_nobody_reads_of_all_streams_together_is_bounded(
         note = {"type": "note", "message_json": "{}", "to_participant_id": ben.id}
         for call in ("one", "two"):
             await ann.begin("messaging.stream", OPEN, call)
-            await ann.stream_on(call, json_content(note))
+            await ann.stream(call, json_content(note))
             await ann.stream_on(call, json_content(note), bytes(60_000))  # ben has not accepted
         await ben.until(lambda: len(ben.of_kind("room.tool_call.messaging")) == 2, "both talks")
         for each in ben.of_kind("room.tool_call.messaging"):
