@@ -21,7 +21,7 @@ from syncroom.auth import jws
 from syncroom.auth.grant import Decision
 from syncroom.auth.keys import SECRET_BYTES_MIN, parse_api_key
 from syncroom.auth.participant import participant_of
-from syncroom.auth.paths import normalise, normalise_pattern
+from syncroom.auth.paths import check_room_name, normalise, normalise_pattern
 from syncroom.auth.scopes import ApiScope, StorageGrant, SyncGrant, SyncPathGrant
 from syncroom.auth.token import ParticipantToken
 from syncroom.cli.token_report import Report, Signature, printable, tables_of
@@ -89,8 +89,11 @@ def create(
 ) -> None:
     """Make a token, and print it alone."""
     expiration = _expiration(ttl, time.time())
-    token = ParticipantToken(name=_filled("--name", name))
-    token.add_room_grant(_filled("--room", room))
+    if not name.strip():
+        raise Malformed("--name must not be empty")
+    token = ParticipantToken(name=name)
+    check_room_name(room)
+    token.add_room_grant(room)
     token.add_role_grant(role)
     token.add_api_grant(_scope(scope, sync))
     if key is not None:
@@ -149,12 +152,6 @@ def explain(
 
 def _given(token: str) -> str:
     return (sys.stdin.read() if token == "-" else token).strip()
-
-
-def _filled(option: str, text: str) -> str:
-    if not text.strip():
-        raise Malformed(f"{option} must not be empty")
-    return text
 
 
 def _expiration(ttl: str, now: float) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,8 +53,8 @@ Run: TypeAlias = Callable[..., Outcome]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs ``syncroom token`` in an empty folder, as a shell would."""
     monkeypatch.chdir(tmp_path)
-    for name in ("SECRET", "DATA_DIR", "API_KEY", "CONFIG"):
-        monkeypatch.delenv(f"SYNCROOM_{name}", raising=False)
+    for name in [it for it in os.environ if it.startswith("SYNCROOM_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "160")
 
     def run(*arguments: str, stdin: str = "") -> Outcome:
@@ -233,7 +234,8 @@ def test_token_holds_for_half_a_day_unless_said_otherwise_and_may_hold_for_ever(
         (["--sync", "../x"], "holds '..'"),
         (["--sync", ""], "is empty"),
         (["--sync", ":ro"], "is empty"),
-        (["--room", " "], "--room must not be empty"),
+        (["--room", " "], "' ' can't be the name of a room"),
+        (["--room", "Team Blue"], "'Team Blue' can't be the name of a room"),
         (["--name", ""], "--name must not be empty"),
         (["--key", "sk-123"], "an API key has the form"),
         (["--config", "missing.toml"], "is not there"),

@@ -154,6 +154,7 @@ def _grants(new: NewToken) -> list[JsonValue]:
         {"name": "api", "scope": scope.to_json()},
     ]
     if new.room_name is not None:
+        check_room_name(new.room_name)
         grants.insert(0, {"name": "room", "scope": new.room_name})
     return grants
 

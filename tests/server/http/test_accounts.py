@@ -248,6 +248,7 @@ async def test_what_is_not_there_is_not_found_and_a_name_is_no_id(
         ("POST", f"{PROJECT}/participant-tokens", {"json": {"grants": 1}}, "grants"),
         ("POST", f"{PROJECT}/participant-tokens", {"json": {"grants": [{"name": "x"}]}}, "grants"),
         ("POST", f"{PROJECT}/participant-tokens", {"json": {"api": {"sync": 5}}}, "api.sync"),
+        ("POST", f"{PROJECT}/participant-tokens", {"json": {"room_name": "A"}}, "name of a room"),
         ("POST", f"{PROJECT}/access:test", {"content": "no"}, "JSON"),
         ("POST", "/api/participant-token/validate", {"json": {}}, "token"),
     ],
