@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from syncroom import cli
 from syncroom.errors import Misconfigured
 from syncroom.limits import Limits
-from syncroom.settings import Settings, load_settings
+from syncroom.settings import OF_COMMANDS, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +95,90 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, text: str, named: str)
 
     with pytest.raises(Misconfigured, match=named):
         load_settings(file)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "named"),
+    [
+        ("SYNCROOM_PORT", "many", "^SYNCROOM_PORT: .* a valid integer, .*, not 'many'$"),
+        ("syncroom_port", "70000", "^SYNCROOM_PORT: .* 65535, not '70000'$"),
+        ("SYNCROOM_LIMITS__REFUSAL_S", "-1", "^SYNCROOM_LIMITS__REFUSAL_S: .* than 0, not '-1'$"),
+        ("SYNCROOM_LIMITS__REFUSAL", "1", "^SYNCROOM_LIMITS__REFUSAL: no|.* is 'refusal_s'$"),
+        (
+            "SYNCROOM_LIMITS__BACKLOG__MAX",
+            "1",
+            "^SYNCROOM_LIMITS__BACKLOG__MAX: .* 'limits.backlog'",
+        ),
+        ("SYNCROOM_LIMITS", "refusal_s=1", "^SYNCROOM_LIMITS: it must be JSON, not 'refusal_s=1'$"),
+        ("SYNCROOM_LIMITS", '{"refusal_s": 0}', "^SYNCROOM_LIMITS: the setting 'limits.refusal_s'"),
+        ("SYNCROOM_BACKENDS", '{"openai_key": "hidden', "^SYNCROOM_BACKENDS: it must be JSON$"),
+        ("SYNCROOM_BACKENDS__OPENAI_URL", "there", "'\\^https\\?://', not 'there'$"),
+        ("SYNCROOM_BACKENDS__OPENAI_KEY__X", "hidden", "'backends.openai_key' .* valid string$"),
+        (
+            "SYNCROOM_BACKENDS__TUNNELS",
+            '{"box": ["ssh"]}',
+            "^SYNCROOM_BACKENDS__TUNNELS: .* 'ssh'$",
+        ),
+        ("SYNCROOM_BACKENDS__TUNNELS__BOX", "22", "^SYNCROOM_BACKENDS__TUNNELS__BOX: .* '22'$"),
+    ],
+)
+def test_what_is_wrong_in_a_variable_is_named_with_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, named: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(Misconfigured, match=named):
+        load_settings()
+
+
+def test_a_wrong_option_is_named_whatever_the_variable_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SYNCROOM_PUBLIC_URL", "https://rooms.example.org")
+
+    with pytest.raises(Misconfigured, match=r"^--public-url: .*, not 'here'$"):
+        load_settings(public_url="here")
+
+
+@pytest.mark.parametrize(
+    ("variable", "named"),
+    [
+        ("SYNCROOM_PROT", "'SYNCROOM_PROT'; there is 'SYNCROOM_PORT'$"),
+        ("SYNCROOM_PORT__X", "'SYNCROOM_PORT__X'; there is 'SYNCROOM_PORT'$"),
+        ("SYNCROOM_API_KEYS", "; there is 'SYNCROOM_API_KEY'$"),
+        ("SYNCROOM_LIMIT__REFUSAL_S", "; there is 'SYNCROOM_LIMITS__REFUSAL_S'$"),
+        ("SYNCROOM_OPENAI_KEY", "; there is 'SYNCROOM_BACKENDS__OPENAI_KEY'$"),
+        ("SYNCROOM_QQQQ", "^nothing reads the variable 'SYNCROOM_QQQQ'$"),
+    ],
+)
+def test_a_variable_that_nothing_reads_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, named: str
+) -> None:
+    monkeypatch.setenv(variable, "1")
+
+    with pytest.raises(Misconfigured, match=named):
+        load_settings()
+
+
+def test_variables_of_kubernetes_and_of_commands_are_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in OF_COMMANDS:
+        monkeypatch.setenv(f"SYNCROOM_{name}", "x")
+    for name in ("SERVICE_HOST", "SERVICE_PORT_HTTP", "PORT_8420_TCP_ADDR", "WEB_SERVICE_HOST"):
+        monkeypatch.setenv(f"SYNCROOM_{name}", "10.0.0.1")
+    monkeypatch.setenv("SYNCROOM_WEB_PORT", "tcp://10.0.0.1:8420")
+
+    assert load_settings().port == 8420
+
+
+def test_every_variable_of_a_command_is_known() -> None:
+    sources = Path(inspect.getfile(cli)).parent.rglob("*.py")
+    read = {
+        name for source in sources for name in re.findall(r"SYNCROOM_(\w+)", source.read_text())
+    }
+
+    assert read <= {*OF_COMMANDS, *(name.upper() for name in Settings.model_fields)}
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b'host = "\xff"\n'])

@@ -29,7 +29,10 @@ app = typer.Typer()
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[
-    int | None, typer.Option(help="Port to listen on; 0 takes a free one.", show_default="8420")
+    str | None,
+    typer.Option(
+        help="Port to listen on; 0 takes a free one.", show_default="8420", metavar="INTEGER"
+    ),
 ]
 DataDir = Annotated[
     Path | None,

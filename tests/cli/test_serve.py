@@ -90,7 +90,9 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     ("arguments", "variables", "word"),
     [
         (["serve", "--config", "nowhere.toml"], {}, "nowhere.toml"),
-        (["serve"], {"SYNCROOM_PORT": "many"}, "port"),
+        (["serve", "--port", "many"], {}, "--port: "),
+        (["serve"], {"SYNCROOM_PORT": "many"}, "SYNCROOM_PORT: "),
+        (["serve"], {"SYNCROOM_PROT": "8421"}, "SYNCROOM_PORT"),
         (["serve"], {"SYNCROOM_LIMITS__REFUSAL_S": "-1"}, "limits.refusal_s"),
         (["serve", "--data-dir", "a-file"], {}, "a-file"),
         (["serve", "--host", "300.1.1.1"], {}, "300.1.1.1"),

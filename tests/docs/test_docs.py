@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -114,7 +115,11 @@ def test_every_command_and_program_of_a_page_works_for_who_reads_it(
         reader.close()
 
 
-def test_the_settings_file_of_the_docs_can_be_loaded(tmp_path: Path) -> None:
+def test_the_settings_file_of_the_docs_can_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in [it for it in os.environ if it.startswith("SYNCROOM_")]:
+        monkeypatch.delenv(variable)
     file = tmp_path / "syncroom.toml"
     file.write_text(block(OPERATIONS, "toml"))
 
