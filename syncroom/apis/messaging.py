@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 EVENT = "messaging.send"
 """The type of what participants are sent, messages and news of each other alike."""
 
+_NEWS = frozenset(
+    ("messaging.enabled", "participant.enabled", "participant.disabled", "participant.attributes")
+)
+"""What clients believe without asking who said it: only the room says so."""
+
 
 class Nothing(Request):
     """There is nothing to say."""
@@ -154,6 +159,8 @@ class Messaging(Toolkit):
 
     def _read(self, request: Broadcast) -> tuple[dict[str, Any], bytes]:
         """The message and its attachment; raises `Malformed`."""
+        if request.type in _NEWS:
+            raise Malformed(f"messages of type {request.type!r} come from the room alone")
         message = check_json(request.message_json, self._depth_max)
         if not isinstance(message, dict):
             raise Malformed("message_json is no JSON object")

@@ -167,3 +167,20 @@ def test_a_message_that_is_none_is_refused(request_json: dict[str, Any]) -> None
 
     assert _error(scene.ann, scene, "send", request_json)[1] == 1002
     assert scene.bob.sent == []
+
+
+@pytest.mark.parametrize("name", ["send", "broadcast"])
+@pytest.mark.parametrize(
+    "kind",
+    ["messaging.enabled", "participant.enabled", "participant.disabled", "participant.attributes"],
+)
+def test_nobody_speaks_for_the_room(name: str, kind: str) -> None:
+    scene = Scene()
+    scene.enable(scene.ann, scene.bob)
+    scene.bob.events()
+    gone = {"type": kind, "to_participant_id": "id-of-bob", "message_json": '{"id": "id-of-cat"}'}
+
+    text, code = _error(scene.ann, scene, name, gone)
+
+    assert (code, scene.bob.sent) == (1002, [])
+    assert kind in text
