@@ -33,9 +33,18 @@ def canonical_file_path(path: str) -> str:
     if not path:
         return ""
     text = normalise(path)  # first of all, for it bounds the length
-    if text != unicodedata.normalize("NFC", path) or any(map(_is_internal, text.split("/"))):
-        raise Malformed(f"the path {text[:80]!r} is not a canonical relative path")
+    if text != unicodedata.normalize("NFC", path):
+        raise _no_canon(path)
+    if any(map(_is_internal, text.split("/"))):
+        raise Malformed(f"the path {path[:80]!r} holds a name that servers keep for themselves")
     return text
+
+
+def _no_canon(path: str) -> Malformed:
+    return Malformed(
+        f"the path {path[:80]!r} is not a canonical relative path: it has a slash at an end, or "
+        "a name that is empty or '.'"
+    )
 
 
 def _is_internal(name: str) -> bool:
@@ -55,7 +64,7 @@ def _region(path: str) -> str:
     if not text.endswith("*"):
         return canonical_file_path(text)
     if normalise_pattern(text) != text:
-        raise Malformed(f"the path {text[:80]!r} is not a canonical relative path")
+        raise _no_canon(path)
     return text
 
 

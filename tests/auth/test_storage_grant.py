@@ -135,7 +135,9 @@ def test_whole_folder_is_deleted_only_where_no_earlier_line_names_a_part_of_it()
         ("write", "data/x", 1, "decides: not read-only"),
         ("presign", "data/x", 1, "links that work alone"),
         ("write", "other", None, "no line names this path"),
-        ("write", "a//b", None, "is not a canonical relative path"),
+        ("write", "a//b", None, "'a//b' is not a canonical relative path"),
+        ("write", "a/./b", None, "'a/./b' is not a canonical relative path"),
+        ("write", ".meshagent-upload-1", None, "'.meshagent-upload-1' holds a name that servers"),
     ],
 )
 def test_decision_names_the_line_and_says_why(
