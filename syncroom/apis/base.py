@@ -250,5 +250,10 @@ def _fields(arguments: Content) -> Mapping[str, Any]:
 def _reasons(error: ValidationError) -> str:
     """The first faults, by name; the values are left out, for they may be anybody's content."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
-    named = [f"{'.'.join(map(str, it['loc']))}: {it['msg']}" for it in faults]
+    named = [f"{'.'.join(map(str, it['loc']))}: {_own(it['msg'])}" for it in faults]
     return "; ".join(named[:_REASONS_MAX])
+
+
+def _own(reason: str) -> str:
+    """A reason without what pydantic puts before ours."""
+    return reason.removeprefix("Value error, ")

@@ -13,9 +13,9 @@ import asyncio
 import json
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
 from syncroom.apis.base import Caller, Request, Toolkit, tool
 from syncroom.apis.live_map import LiveMap
@@ -55,10 +55,16 @@ class Named(Request):
     name: str = Field(min_length=1, max_length=512)
 
 
+def _check_said(value: object) -> object:
+    if not isinstance(value, (dict, str)):
+        raise ValueError("a message is an object or a text")
+    return value
+
+
 class Send(Named):
     """A message for whoever receives next."""
 
-    message: dict[str, JsonValue] | str
+    message: Annotated[dict[str, JsonValue] | str, BeforeValidator(_check_said)]
     create: bool = True
 
 

@@ -97,15 +97,19 @@ def check_json(text: str, depth_max: int) -> object:
     except json.JSONDecodeError as error:
         where = f"{error.msg} at line {error.lineno}, column {error.colno}"
         raise Malformed(f"a JSON text is not valid: {where}") from None
-    except (ValueError, RecursionError):
-        raise Malformed("a JSON text is not valid") from None
+    except UnicodeEncodeError:
+        raise Malformed("a JSON text is not valid: half of a surrogate pair is no text") from None
+    except RecursionError:
+        raise Malformed(f"a JSON text is nested deeper than {depth_max}") from None
+    except ValueError as error:
+        raise Malformed(f"a JSON text is not valid: {error}") from None
     if text.count("[") + text.count("{") > depth_max and _depth(value) > depth_max:
         raise Malformed(f"a JSON text is nested deeper than {depth_max}")
     return value
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(name)
+    raise ValueError(f"{name} is no JSON")
 
 
 def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -125,7 +129,7 @@ def _short_integer(text: str) -> int:
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise ValueError(text)
+        raise ValueError("a number is larger than a float can be")
     return number
 
 

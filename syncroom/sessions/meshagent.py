@@ -287,7 +287,11 @@ class MeshAgentSession:
 
     def _take(self, message: Message) -> None:
         number, kind, body = message
-        header, payload = wire.unpack(body, self._limits.value_depth_max)
+        try:
+            header, payload = wire.unpack(body, self._limits.value_depth_max)
+        except Malformed as error:
+            self._refuse_body(number, kind, error)
+            return
         if kind == wire.INVOKE:
             self._invoke(number, header, payload)
         elif kind == wire.REQUEST_CHUNK:
@@ -315,6 +319,18 @@ class MeshAgentSession:
         else:
             text = f"a message has the unknown type {kind[:_SHOWN_MAX]!r}"
             self._respond(number, wire.error_content(text, NUMBERS[Malformed]))
+
+    def _refuse_body(self, number: int, kind: str, error: Malformed) -> None:
+        """Fail the one request whose body can't be read, or raise where there is none to fail:
+        Python writes NaN into its JSON, and an agent should survive one."""
+        if kind in (wire.HOST_RESPONSE, wire.RESPONSE_CHUNK):
+            if number in self.hosted:
+                self.hosted[number].lose_host(f"the host said what can't be read: {error}")
+        elif kind == wire.INVOKE or kind in _AGENT_REQUESTS:
+            self._respond(number, wire.error_content(str(error), NUMBERS[Malformed]))
+        else:
+            raise error
+        self._metrics.refused[Part.FRAME, Fault.MALFORMED] += 1
 
     def _invoke(self, number: int, header: dict[str, Any], payload: bytes) -> None:
         call_id = _text(header, "tool_call_id")

@@ -238,6 +238,14 @@ async def test_what_is_not_granted_is_refused(
     assert await scene.sizes() == {}
 
 
+def test_a_message_of_another_type_is_refused_in_plain_words(scene: Scene) -> None:
+    caller = FakeCaller("ann")
+
+    answer = ask(scene.queues, "send", caller, {"name": "jobs", "message": [1]}).answer
+
+    assert answer["text"].endswith("message: a message is an object or a text")
+
+
 @pytest.mark.parametrize(
     "request_json", [{"message": {}}, {"name": "", "message": {}}, {"name": "jobs", "message": 5}]
 )

@@ -183,6 +183,21 @@ def test_what_the_standard_does_not_have_is_refused(text: str) -> None:
         check_json(text, depth_max=64)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"a": NaN}', "NaN is no JSON"),
+        ("[1e400]", "a number is larger than a float can be"),
+        ('{"a":1,"a":1}', "a name occurs twice"),
+        ('"\\ud800"', "half of a surrogate pair"),
+        ("[" * 100_000 + "]" * 100_000, "nested deeper than 64"),
+    ],
+)
+def test_a_refusal_says_why(text: str, why: str) -> None:
+    with pytest.raises(Malformed, match=why):
+        check_json(text, depth_max=64)
+
+
 @pytest.mark.parametrize("text", ['"\\ud800"', '"\\udc00"', '"\\ud800\\ud800"', '{"\\udead":1}'])
 def test_half_of_a_surrogate_pair_is_refused_and_a_whole_one_passes(text: str) -> None:
     with pytest.raises(Malformed):

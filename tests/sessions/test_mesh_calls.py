@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.support.member import CLOSE, OPEN, Member, json_content
+from tests.support.member import CLOSE, OPEN, Member, json_content, pack, packets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -114,6 +114,48 @@ async def test_a_host_that_goes_fails_its_calls(shared_server: Server, room: str
         assert (await ann.answer_to(unary)).header["code"] == 1008
         await ann.until(lambda: CLOSE in ann.chunks("streamed"), "the end of the stream")
         assert ann.chunks("streamed")[0]["code"] == 1008
+
+
+async def test_what_a_host_says_and_nobody_can_read_fails_that_call_alone(
+    shared_server: Server, room: str
+) -> None:
+    async with members(shared_server, room, "host", "ann") as (host, ann):
+        await host.host("desk", "echo")
+        unary = await ann.begin("desk.echo", json_content({}), "unary")
+        await ann.begin("desk.echo", OPEN, "streamed")
+        kept = await ann.begin("desk.echo", json_content({"a": 1}), "kept")
+        await host.until(lambda: len(host.of_kind(CALL)) == 3, "the calls")
+        first, second, third = host.of_kind(CALL)
+        await host.answer(second, OPEN)
+
+        await host.answer(first, json_content({"mean": float("nan")}))
+        await host.emit(second, json_content({"mean": float("inf")}))
+        await host.answer(third, json_content({"mean": 1}))
+
+        failed = (await ann.answer_to(unary)).header
+        assert failed["code"] == 1008
+        assert "NaN is no JSON" in failed["text"]
+        assert "Infinity is no JSON" in (await ann.over("streamed"))[0]["text"]
+        assert (await ann.answer_to(kept)).header == json_content({"mean": 1})
+
+
+async def test_a_request_that_nobody_can_read_is_refused_and_its_sender_stays(
+    shared_server: Server, room: str
+) -> None:
+    async with members(shared_server, room, "ann") as (ann,):
+        deep = b'{"a":' * 100 + b"1" + b"}" * 100
+        for kind in ("room.invoke_tool", "room.list_toolkits"):
+            number = next(ann.numbers)
+            for each in packets(number, kind, pack(deep)):
+                await ann.socket.send(each)
+
+            answer = (await ann.answer_to(number)).header
+            assert (answer["type"], answer["code"]) == ("error", 1002)
+            assert "nested deeper than 64" in answer["text"]
+        refused = await ann.invoke("queues.send", {"name": "a", "message": {"n": float("nan")}})
+
+        assert "NaN is no JSON" in refused.header["text"]
+        await ann.round_trip()
 
 
 async def test_a_host_that_streams_without_an_answer_or_answers_twice_confuses_nobody(
