@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from syncroom.backends import Backends
 from syncroom.errors import SyncroomError
 from syncroom.server.http import page
 from syncroom.server.http.accounts import Accounts
 from syncroom.server.http.admin import Admin
-from syncroom.server.http.api import Api, answer_error, answer_unknown
+from syncroom.server.http.api import Api, answer_error, answer_nobody, answer_unknown
 from syncroom.server.http.documents import Documents
 from syncroom.server.http.file_urls import UrlSigner
 from syncroom.server.http.files import FileEndpoints
@@ -50,5 +51,9 @@ def create_app(
     ]
     return Starlette(
         routes=routes,
-        exception_handlers={SyncroomError: answer_error, HTTPException: answer_unknown},
+        exception_handlers={
+            SyncroomError: answer_error,
+            HTTPException: answer_unknown,
+            ClientDisconnect: answer_nobody,
+        },
     )

@@ -9,10 +9,13 @@ token permits it. Who takes nothing of an answer for too long is cut off.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from syncroom.errors import LimitExceeded, Malformed
+from syncroom.server.http.api import error_body
 from syncroom.server.stall import StallWatch
 
 if TYPE_CHECKING:
@@ -21,11 +24,12 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
+    from syncroom.errors import SyncroomError
     from syncroom.limits import Limits
 
-_ANSWER = b"HTTP/1.1 %s\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-_TOO_SLOW = _ANSWER % b"408 Request Timeout"
-_TOO_LARGE = _ANSWER % b"431 Request Header Fields Too Large"
+_TOO_SLOW = "408 Request Timeout"
+_TOO_LARGE = "413 Content Too Large"
+_HEAD_TOO_LARGE = "431 Request Header Fields Too Large"
 
 _WITH_BODY = (b"PUT ", b"PATCH ", b"POST /openai/", b"POST /anthropic/")
 
@@ -47,6 +51,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._received = 0
         self._may_have_body = False
+        self._has_head = False
         self._is_body = False
         """Whether a body is under way that an endpoint bounds, which first looks at the token."""
 
@@ -85,8 +90,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._may_have_body = data.startswith(_WITH_BODY)
         end = data.find(b"\r\n\r\n") if self._may_have_body else -1
         self._received += len(data) if end < 0 else end
-        if self._received > self._limits.handshake_bytes_max:
-            self._refuse(_TOO_LARGE)
+        allowed = self._limits.handshake_bytes_max
+        if self._received > allowed:
+            why = LimitExceeded(f"a request may have {allowed} bytes, headers and body")
+            taken = data[: allowed - self._received + len(data)]
+            has_head = self._has_head or b"\r\n\r\n" in taken
+            self._refuse(_TOO_LARGE if has_head else _HEAD_TOO_LARGE, why)
         else:
             super().data_received(data)
 
@@ -98,6 +107,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head of a request is whole."""
         super().on_headers_complete()
+        self._has_head = True
         if self._may_have_body:
             self._end_request()
             self._is_body = True
@@ -109,17 +119,23 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _expect_request(self) -> None:
-        self._received = 0
-        self._deadline = self.loop.call_later(self._limits.handshake_s_max, self._refuse, _TOO_SLOW)
+        self._received, self._has_head = 0, False
+        why = Malformed("the request did not come in time")
+        self._deadline = self.loop.call_later(
+            self._limits.handshake_s_max, self._refuse, _TOO_SLOW, why
+        )
 
     def _end_request(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _refuse(self, answer: bytes) -> None:
+    def _refuse(self, status: str, why: SyncroomError) -> None:
         self._end_request()
         is_answered = self.cycle is not None and self.cycle.response_started
         if not is_answered:
-            self.transport.write(answer)
+            body = json.dumps(error_body(why))
+            head = f"content-type: application/json\r\ncontent-length: {len(body)}"
+            answer = f"HTTP/1.1 {status}\r\n{head}\r\nconnection: close\r\n\r\n{body}"
+            self.transport.write(answer.encode())
         self.transport.close()

@@ -106,6 +106,43 @@ async def test_a_request_has_a_largest_size(
     assert answer.split(b" ", 2)[1] == status
 
 
+async def test_who_sends_too_much_or_too_slowly_is_told_why(start_server: ServerFactory) -> None:
+    server = start_server(handshake_s_max=0.2)
+    body = b'{"token": "' + b"x" * ALLOWED
+    ask = (
+        b"POST /api/participant-token/validate HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n"
+    )
+
+    large = await everything(server, ask, body)
+    head = await everything(server, padded(HEAD, ALLOWED + 1))
+    slow = await everything(server, ask)
+
+    assert large.startswith(b"HTTP/1.1 413 ")
+    assert large.endswith(b'"a request may have 16384 bytes, headers and body"}}')
+    assert head.endswith(b'"a request may have 16384 bytes, headers and body"}}')
+    assert slow.endswith(b'"the request did not come in time"}}')
+    assert "ERROR" not in server.logs()
+
+
+async def test_who_leaves_in_the_middle_of_a_body_is_no_fault_of_the_servers(
+    start_server: ServerFactory,
+) -> None:
+    server = start_server()
+    token = server.token(scope="full").encode()
+    upload = b"PUT /files/default/rooms/demo/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+    begun = upload + b"Authorization: Bearer " + token + b"\r\n\r\nhalf"
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+
+    writer.write(begun)
+    await writer.drain()
+    writer.write_eof()
+    await reader.read()
+    writer.close()
+    server.terminate()
+
+    assert "ERROR" not in server.logs()
+
+
 async def test_a_megabyte_of_head_is_refused_when_the_first_part_of_it_is_there(
     shared_server: Server,
 ) -> None:

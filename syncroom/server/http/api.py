@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from syncroom.errors import (
@@ -102,6 +102,11 @@ async def answer_error(_: Request, error: Exception) -> JSONResponse:
     """An error of ours as JSON."""
     assert isinstance(error, SyncroomError)
     return JSONResponse(error_body(error), status_of(error))
+
+
+async def answer_nobody(_: Request, __: Exception) -> Response:
+    """Whoever asked is gone, in the middle of the question; there is nothing to mend."""
+    return Response(status_code=400)
 
 
 def status_of(error: SyncroomError) -> int:
