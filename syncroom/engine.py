@@ -47,6 +47,14 @@ class Engine:
         self._place = urlsplit((url or "").replace("tcp://", "http://", 1))
         self._client: httpx.AsyncClient | None = None
 
+    def check(self) -> None:
+        """Raise `Misconfigured` where there is no engine."""
+        if not self.is_there:
+            raise Misconfigured(
+                "containers are not available on this server: no container engine is configured; "
+                "set SYNCROOM_BACKENDS__CONTAINER_ENGINE to one, as unix:///run/docker.sock"
+            )
+
     async def close(self) -> None:
         """Let go of its connections."""
         if self._client is not None:
@@ -135,11 +143,7 @@ class Engine:
     async def _answer(
         self, method: str, path: str, **options: Any
     ) -> AsyncIterator[httpx.Response]:
-        if not self.is_there:
-            raise Misconfigured(
-                "containers are not available on this server: no container engine is configured; "
-                "set SYNCROOM_BACKENDS__CONTAINER_ENGINE to one, as unix:///run/docker.sock"
-            )
+        self.check()
         try:
             async with self._http().stream(method, path, **options) as answer:
                 if answer.status_code >= 400:

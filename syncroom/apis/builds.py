@@ -139,7 +139,8 @@ class Builds:
         return list(self._known.values())
 
     def find(self, build_id: str) -> Build:
-        """A build; raises `NotFound`."""
+        """A build; raises `NotFound`, and `Misconfigured` where there can be none."""
+        self._images.engine.check()
         if build_id not in self._known:
             raise NotFound(f"the room knows no build {build_id[:80]!r}")
         return self._known[build_id]

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from syncroom.apis.base import Caller, denied, stream, tool
+from syncroom.apis.base import Caller, Request, denied, stream, tool
 from syncroom.apis.container_mounts import find_copies, pack
 from syncroom.apis.container_requests import (
     Container,
@@ -31,7 +31,7 @@ from syncroom.apis.container_requests import (
 from syncroom.apis.container_talk import send_log, talk
 from syncroom.apis.images import Images
 from syncroom.apis.room_containers import ContainersMap, container_json, is_closed_to, name_of
-from syncroom.errors import Conflict, LimitExceeded, Malformed, NotFound
+from syncroom.errors import Conflict, LimitExceeded, Malformed, Misconfigured, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +111,14 @@ class Containers(Images):
             await asyncio.shield(asyncio.ensure_future(self._mine.remove(container_id)))
             raise
         return {"container_id": container_id}
+
+    @tool(Request, may_use)
+    def run_service(self, caller: Caller, request: Request) -> NoReturn:
+        """Services are not containers here."""
+        raise Misconfigured(
+            "services are no containers on this server: it runs them by itself, and "
+            "services.restart starts one again"
+        )
 
     @tool(Stop, may_use)
     async def stop_container(self, caller: Caller, request: Stop) -> None:

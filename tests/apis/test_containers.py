@@ -322,10 +322,22 @@ async def test_without_an_engine_lists_are_empty_and_the_rest_says_what_to_confi
 
     for tool, name in (("list_containers", "containers"), ("list_images", "images")):
         assert await scene.ask(tool) == {name: []}
-    answer = await scene.ask("run", image=IMAGE)
+    requests: dict[str, dict[str, Any]] = {
+        "run": {"image": IMAGE},
+        "pull_image": {"tag": IMAGE},
+        "inspect_image": {"image_id": IMAGE},
+        "delete_image": {"image": IMAGE},
+        "cancel_build": {"build_id": "b"},
+        "delete_build": {"build_id": "b"},
+        "stop_container": {"container_id": "c"},
+        "delete_container": {"container_id": "c"},
+        "wait_for_exit": {"container_id": "c"},
+    }
+    for tool, request in requests.items():
+        answer = await scene.ask(tool, **request)
 
-    assert answer["code"] == 1007
-    assert "SYNCROOM_BACKENDS__CONTAINER_ENGINE" in answer["text"]
+        assert answer["code"] == 1007, tool
+        assert "SYNCROOM_BACKENDS__CONTAINER_ENGINE" in answer["text"]
     await scene.mine.remove_all()
 
 
@@ -336,8 +348,8 @@ async def test_an_engine_that_is_away_is_said_to_be() -> None:
     assert "can't be reached" in answer["text"]
 
 
-async def test_what_takes_a_registry_says_that_there_is_none() -> None:
+async def test_what_this_server_has_not_says_why() -> None:
     scene = Scene(Engine(None))
 
-    for tool in ("push_image", "load", "load_image", "save_image"):
+    for tool in ("push_image", "load", "load_image", "save_image", "run_service"):
         assert (await scene.ask(tool))["code"] == 1007

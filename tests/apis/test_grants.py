@@ -103,7 +103,7 @@ STORED = ("paths", "files", "files to list")
 WRITTEN = (*STORED, "paths to write")
 UNCONDITIONAL = (
     *("list_builds", "list_containers", "list_images"),
-    *("load", "load_image", "push_image", "save_image"),
+    *("load", "load_image", "push_image", "run_service", "save_image"),
 )
 
 TOOLS: dict[str, Tool] = {
