@@ -36,7 +36,7 @@ class Limits(BaseModel):
     """Address space of such a process: it takes about 200 bytes a struct."""
 
     vector_clients_max: PositiveInt = 40_000
-    """Clients in one state vector, beside those of the document: reading so many takes 0.05 s."""
+    """Clients in one state vector, beside those of the document: reading so many takes 0.03 s."""
 
     cpu_share_max: float = Field(default=0.2, gt=0)
     """Of one core, what the messages of one participant may take; what comes past it is taken

@@ -85,7 +85,7 @@ class Metrics:
         self.gaps = 0
         """Updates that built on something missing."""
         self.rests = 0
-        """How often messages had to wait, for their participant had taken its processor time."""
+        """How often messages had to wait, for what their participant sent before took long."""
         self.lags = 0
         """How often a reader began to lag."""
         self.refused_connections: dict[int, int] = {}

@@ -15,6 +15,9 @@ from syncroom.protocol import varint
 CLOCK_MAX = 2**31 - 1
 """Native implementations count units in 32 bits, signed in places."""
 
+_ENTRY_BYTES_MAX = 16
+"""A client and a clock, each in as many bytes as a number may have."""
+
 StateVector = Mapping[int, int]
 
 
@@ -36,15 +39,15 @@ def decode(data: bytes, clients_max: float = math.inf) -> dict[int, int]:
         raise Malformed(f"a state vector announces {count} clients in {len(data)} bytes")
     if count > clients_max:
         raise LimitExceeded(f"a state vector names {count} clients, {clients_max} are allowed")
-    vector: dict[int, int] = {}
-    for _ in range(count):
-        client, at = varint.decode(data, at)
-        clock, at = varint.decode(data, at)
-        if clock > CLOCK_MAX:
-            raise Malformed(f"a state vector holds clock {clock}, above {CLOCK_MAX}")
-        if client in vector:
-            raise Malformed(f"a state vector names client {client} twice")
-        vector[client] = clock
-    if at != len(data):
-        raise Malformed(f"{len(data) - at} bytes follow a state vector")
+    if len(data) - at > count * _ENTRY_BYTES_MAX:
+        raise Malformed(f"{len(data) - at} bytes hold {count} clients in a state vector")
+    numbers = varint.decode_all(data[at:])
+    if len(numbers) != 2 * count:
+        raise Malformed(f"a state vector of {count} clients holds {len(numbers)} numbers")
+    clocks = numbers[1::2]
+    vector = dict(zip(numbers[::2], clocks, strict=True))
+    if len(vector) < count:
+        raise Malformed("a state vector names a client twice")
+    if (largest := max(clocks, default=0)) > CLOCK_MAX:
+        raise Malformed(f"a state vector holds clock {largest}, above {CLOCK_MAX}")
     return vector

@@ -366,7 +366,8 @@ class YjsSession:
                 self._take_apart(message.body, live=message.step == yjs.UPDATE)
                 return
             finally:
-                allowances.spend(who, time.perf_counter() - now, now)
+                ended = time.perf_counter()
+                allowances.spend(who, ended - now, ended)
             self._part = Part.FRAME
 
     def _put_off(self, rest_s: float) -> None:

@@ -113,7 +113,9 @@ def decode_log_row(
     if found != checksum:
         raise Damaged(f"its checksum is {found}, {checksum!r} was written")
     try:
-        return Record(time_ms, participant, varint.decode_all(clients), _split_bytes(updates))
+        return Record(
+            time_ms, participant, tuple(varint.decode_all(clients)), _split_bytes(updates)
+        )
     except Malformed as error:
         raise Damaged(f"its checksum is right and its form is not: {error}") from error
 

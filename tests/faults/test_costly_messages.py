@@ -74,23 +74,24 @@ def vector(count: int) -> bytes:
     )
 
 
-COSTLY = {
-    "1-KB-at-one-place": wire.update(at_one_place(80)),
-    "64-KB-at-one-place": wire.update(at_one_place(5_300)),
-    "as-many-at-one-place-as-may-be": wire.update(at_one_place(8_000)),
-    "512-KB-at-one-place": wire.update(at_one_place(43_000)),
-    "8-MB-of-tiny-structs": wire.update(tiny_structs(4_000_000)),
-    "as-many-tiny-structs-as-may-be": wire.update(tiny_structs(39_996)),
-    "as-many-references-as-may-be": wire.update(chained(39_000)),
-    "as-many-values-as-may-be": wire.update(values(159_000)),
-    "12-MB-of-values": wire.update(values(12_000_000)),
-    "lists-in-a-list": wire.update(nested_values(1_000_000)),
-    "as-many-deletions-as-may-be": wire.update(deletions(13_300)),
-    "4-MB-of-deletions": wire.update(deletions(1_000_000)),
-    "8-MB-of-JSON": wire.update(json(1_000_000)),
-    "as-long-a-vector-as-may-be": wire.step1(vector(40_000)),
-    "14-MB-of-a-vector": wire.step1(vector(3_000_000)),
-    "a-hundred-vectors-in-one-frame": wire.step1(vector(30_000)) * 100,
+COSTLY: dict[str, list[bytes]] = {
+    "1-KB-at-one-place": [wire.update(at_one_place(80))],
+    "64-KB-at-one-place": [wire.update(at_one_place(5_300))],
+    "as-many-at-one-place-as-may-be": [wire.update(at_one_place(8_000))],
+    "512-KB-at-one-place": [wire.update(at_one_place(43_000))],
+    "8-MB-of-tiny-structs": [wire.update(tiny_structs(4_000_000))],
+    "as-many-tiny-structs-as-may-be": [wire.update(tiny_structs(39_996))],
+    "as-many-references-as-may-be": [wire.update(chained(39_000))],
+    "as-many-values-as-may-be": [wire.update(values(159_000))],
+    "12-MB-of-values": [wire.update(values(12_000_000))],
+    "lists-in-a-list": [wire.update(nested_values(1_000_000))],
+    "as-many-deletions-as-may-be": [wire.update(deletions(13_300))],
+    "4-MB-of-deletions": [wire.update(deletions(1_000_000))],
+    "8-MB-of-JSON": [wire.update(json(1_000_000))],
+    "as-long-a-vector-as-may-be": [wire.step1(vector(40_000))],
+    "14-MB-of-a-vector": [wire.step1(vector(3_000_000))],
+    "a-hundred-vectors-in-one-frame": [wire.step1(vector(30_000)) * 100],
+    "hundreds-of-vectors": [wire.step1(vector(5000))] * 200,
 }
 
 
@@ -107,7 +108,7 @@ async def test_a_costly_message_keeps_nobody_waiting(
         probe = Probe(ann, shared_server, HONEST)
         await probe.type()
         with contextlib.suppress(ConnectionClosed):  # it may be refused before it is all there
-            await mallory.send(COSTLY[name])
+            await mallory.send(*COSTLY[name])
 
         for _ in range(10):
             await probe.type()

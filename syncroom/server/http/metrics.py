@@ -97,7 +97,7 @@ class Exposition:
             ("gaps", "Updates that built on something missing.", metrics.gaps),
             (
                 "rests",
-                "Frames put off: their sender had used up its processor time.",
+                "Frames put off: what their sender sent before took long.",
                 metrics.rests,
             ),
             ("lags", "Times that a reader began to lag.", metrics.lags),
