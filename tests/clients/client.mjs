@@ -19,6 +19,8 @@ const versions = {
   4: { Provider: Provider4, engine: yjs14 }
 }
 
+const SYNC = 0
+const STEP_1 = 0
 const DENIED = 2
 const matches = (event, wanted) =>
   Object.entries(wanted).every(([key, value]) => isDeepStrictEqual(event[key], value))
@@ -26,6 +28,7 @@ const matches = (event, wanted) =>
 // What a client can wait for; each says whether it is so now.
 const conditions = {
   synced: (client) => client.provider.synced,
+  asked: (client) => client.isAsked,
   text: (client, { name, is }) => client.read().getText(name).toString() === is,
   holds: (client, { name, part }) => client.read().getText(name).toString().includes(part),
   map: (client, { name, key, is }) =>
@@ -46,6 +49,8 @@ export class Client {
     this.engine = engine
     this.events = []
     this.waits = new Set()
+    // Whether the server asked, on this connection, for what the client has.
+    this.isAsked = false
     this.doc = engine.create()
     if (clientId !== null) this.doc.clientID = clientId
     this.provider = new Provider(url, path, this.doc, {
@@ -80,10 +85,22 @@ export class Client {
   listen () {
     this.doc.on('update', () => this.changed())
     this.provider.awareness.on('update', () => this.changed())
-    this.provider.on('status', ({ status }) => this.note({ type: 'status', status }))
+    this.provider.on('status', ({ status }) => {
+      this.isAsked = false
+      this.note({ type: 'status', status })
+    })
     this.provider.on('sync', (synced) => this.note({ type: 'sync', synced }))
     this.provider.on('connection-error', () => this.note({ type: 'error' }))
     this.provider.on('closed', ({ code, reason }) => this.note({ type: 'closed', code, reason }))
+    const sync = this.provider.messageHandlers[SYNC]
+    this.provider.messageHandlers[SYNC] = (encoder, decoder, ...rest) => {
+      const step = decoding.readVarUint(decoding.clone(decoder))
+      sync(encoder, decoder, ...rest)
+      if (step === STEP_1) {
+        this.isAsked = true
+        this.changed()
+      }
+    }
     const answer = this.provider.messageHandlers[DENIED]
     this.provider.messageHandlers[DENIED] = (encoder, decoder, ...rest) => {
       const copy = decoding.clone(decoder)

@@ -143,6 +143,7 @@ class JavaScriptPerson:
             self._is_here = True
             await self._client.connect()
         await self._client.synced()
+        await self._client.asked()  # what follows comes behind the answer
 
     async def mark(self, key: str) -> None:
         await self._client.set(key, True, name="marks")

@@ -199,6 +199,10 @@ class NodeClient:
     async def synced(self) -> None:
         await self._until("synced")
 
+    async def asked(self) -> None:
+        """Wait until the server asked on this connection for what the client has."""
+        await self._until("asked")
+
     async def text_is(self, text: str, name: str = "text") -> None:
         await self._until("text", **{"name": name, "is": text})
 
