@@ -94,12 +94,15 @@ async def test_an_altered_row_and_rows_of_nobody_are_found(tmp_path: Path) -> No
     await fill(tmp_path, word(1))
     await fill(tmp_path, word(1), path="other.md")
     with tool(tmp_path / "syncroom.db") as connection:
-        connection.execute("UPDATE documents SET changed_ms = 9 WHERE path = 'notes.md'")
-        connection.execute("INSERT INTO log SELECT 99, seq, 1, '', '', '', 0 FROM log LIMIT 1")
+        connection.execute("UPDATE heads SET changed_ms = 9 WHERE document = 1")
+        for row, document in ((98, 2), (99, 99)):
+            insert = "INSERT INTO log VALUES (?, 0, ?, 1, 1, '', '', '', 0)"
+            connection.execute(insert, (row, document))
 
     found = short(await check(tmp_path))
 
     assert ("orphan", "", None) in found
+    assert ("orphan", "other.md", None) in found
     assert ("row", "notes.md", None) in found
 
 

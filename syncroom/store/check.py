@@ -14,8 +14,9 @@ from syncroom.store import catalogue
 from syncroom.store.base import Finding
 from syncroom.store.document_schemas import read_schema
 from syncroom.store.generations import read_traces
+from syncroom.store.records import found_rows
 from syncroom.store.rows import DocumentRow, blob_checksum, decode_log_row
-from syncroom.store.schema import connect, describe
+from syncroom.store.schema import SELECT_DOCUMENTS, connect, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,8 @@ def check_file(folder: Path) -> list[Finding]:
                     catalogue.checked(row)
                 except Damaged as error:
                     found.append(Finding("row", str(row[0]), "", None, str(error)))
-            for row in connection.execute("SELECT * FROM documents ORDER BY room, path").fetchall():
+            select = f"{SELECT_DOCUMENTS} ORDER BY room, path"
+            for row in connection.execute(select).fetchall():
                 *columns, checksum = row
                 document = DocumentRow(*columns)
                 if document.checksum() != checksum:
@@ -56,10 +58,10 @@ def check_rows(folder: Path, room: str, path: str) -> list[Finding]:
     with closing(_connect(folder)) as connection:
         try:
             connection.execute("BEGIN")
-            select = "SELECT * FROM documents WHERE room = ? AND path = ?"
+            select = f"{SELECT_DOCUMENTS} WHERE room = ? AND path = ?"
             row = connection.execute(select, (room, path)).fetchone()
-            if row is None:
-                return []  # it was deleted meanwhile
+            if row is None or None in row:
+                return []  # it was deleted meanwhile, or has no head, which the file's check says
             history = _check_history(connection, DocumentRow(*row[:-1]))
             return [Finding(kind, room, path, seq, text) for kind, seq, text in history]
         except sqlite3.Error as error:
@@ -71,7 +73,7 @@ def _connect(folder: Path) -> sqlite3.Connection:
 
 
 def _orphans(connection: sqlite3.Connection) -> Iterator[Finding]:
-    for table in ("log", "bases", "traces", "schemas"):
+    for table in ("log", "heads", "bases", "traces", "schemas"):
         select = (
             f"SELECT document, count(*) FROM {table} "
             "WHERE document NOT IN (SELECT id FROM documents) GROUP BY document"
@@ -79,17 +81,21 @@ def _orphans(connection: sqlite3.Connection) -> Iterator[Finding]:
         for document, count in connection.execute(select).fetchall():
             text = f"{count} rows in {table} belong to document {document}, which is not listed"
             yield Finding("orphan", "", "", None, text)
+    select = """
+        SELECT room, path, found - (last_seq - kept_seq) AS more
+        FROM (SELECT document, count(*) AS found FROM log GROUP BY document)
+        JOIN heads USING (document) JOIN documents ON id = document
+        WHERE more > 0
+    """
+    for room, path, more in connection.execute(select).fetchall():
+        yield Finding("orphan", room, path, None, f"{more} rows in log lead to no record of it")
 
 
 def _check_history(
     connection: sqlite3.Connection, document: DocumentRow
 ) -> Iterator[tuple[str, int | None, str]]:
     expected = document.kept_seq + 1
-    select = (
-        "SELECT seq, time_ms, participant, clients, updates, checksum FROM log "
-        "WHERE document = ? AND seq > ? ORDER BY seq"
-    )
-    with closing(connection.execute(select, (document.id, document.kept_seq))) as rows:
+    with closing(found_rows(connection, document)) as rows:
         for seq, *columns in rows:
             if seq > document.last_seq:
                 yield "missing", seq, f"it stands behind the last one, {document.last_seq}"

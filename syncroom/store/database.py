@@ -13,9 +13,7 @@ import fcntl
 import logging
 import os
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from syncroom.errors import Damaged, Misconfigured, Unavailable
@@ -23,31 +21,33 @@ from syncroom.store import catalogue, items
 from syncroom.store.base import DocumentInfo, Record, Refusal, StoredDocument, folders_of, new_room
 from syncroom.store.document_schemas import read_schema, write_schemas
 from syncroom.store.generations import read_base, read_traces, write_generation
-from syncroom.store.rows import DocumentRow, LogRow, decode_log_row, encode_log_row
-from syncroom.store.schema import check_or_create, connect, describe, is_damage
+from syncroom.store.records import (
+    INSERT_HEADS,
+    delete_records,
+    insert_records,
+    insert_rows,
+    read_records,
+)
+from syncroom.store.rows import DocumentRow, encode_log_row
+from syncroom.store.schema import (
+    SELECT_DOCUMENTS,
+    check_or_create,
+    connect,
+    describe,
+    is_damage,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from syncroom.store.base import Generation, Trace
+    from syncroom.store.rows import LogRow
 
 Change: TypeAlias = "tuple[str, str, str, Record, Callable[[], None] | None, bool, str]"
 """room, path, incarnation, record, what to call once it is on disk, whether it is the initial
 content, and the document's schema or nothing. A bare tuple costs 0.07 us to make, a class of our
 own five to nine times that."""
-
-ON_KNOWN_DOCUMENT = """
-    ON CONFLICT(id) DO UPDATE SET changed_ms = excluded.changed_ms, last_seq = excluded.last_seq,
-    stored_bytes = excluded.stored_bytes, checksum = excluded.checksum
-"""
-
-ROWS_MAX = 64
-"""Rows in one INSERT. Each statement hands the interpreter's lock over twice, so many rows are
-better than one; old builds of SQLite take no more than 999 values."""
-
-SMALL_BYTES_MAX = 16 << 10
-"""Larger records are inserted one by one, since SQLite copies all values before it begins."""
 
 _WAL_BYTES = 5 << 20
 """A checkpoint comes after 1,000 pages of 4 KiB, and the commit that exceeds them."""
@@ -56,10 +56,10 @@ KNOWN_MAX = 10_000
 """Documents that the writer remembers between commits, a few hundred bytes each."""
 
 _OF_DOCUMENT = {
-    "log": "document",
     "bases": "document",
     "traces": "document",
     "schemas": "document",
+    "heads": "document",
     "documents": "id",
 }
 """For each table, the column that names the document."""
@@ -91,6 +91,7 @@ class Database:
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._next_id = 1
+        self._next_row = 1
         self._known: dict[tuple[str, str], DocumentRow] = {}
         self._ended: dict[tuple[str, str, str], str] = {}
 
@@ -105,6 +106,8 @@ class Database:
             self._reader = connect(f"{self.file.as_uri()}?mode=ro")
             (last_id,) = self._writer.execute("SELECT max(id) FROM documents").fetchone()
             self._next_id = (last_id or 0) + 1
+            (last_row,) = self._writer.execute("SELECT max(id) FROM log").fetchone()
+            self._next_row = (last_row or 0) + 1
             wal = self.file.with_name(f"{self.file.name}-wal")
             _lengthen(wal)
             # Commits of a process that was killed may have left no trace on the disk itself yet.
@@ -162,8 +165,8 @@ class Database:
                 durable = change[4]
                 if durable is not None:
                     written.durable.append(durable)
-            _insert_records(connection, rows)
-            _insert_documents(connection, list(touched.values()))
+            insert_records(connection, rows)
+            insert_rows(connection, INSERT_HEADS, [each.head() for each in touched.values()])
             write_schemas(connection, schemas)
         if len(known) <= KNOWN_MAX:
             self._known = known
@@ -179,7 +182,7 @@ class Database:
                 if document is None:
                     return None
                 seq, base = read_base(connection, document)
-                records = tuple(_read_records(connection, document, seq))
+                records = read_records(connection, document, seq)
                 schema = read_schema(connection, document)
                 return StoredDocument(document.incarnation, records, base, seq, schema)
         except sqlite3.Error as error:
@@ -276,7 +279,7 @@ class Database:
             above = [near, *folders_of(near)]
             where += f" AND (path IN ({','.join('?' * len(above))}) OR (path > ? AND path < ?))"
             names += [*above, f"{near}/", f"{near}0"]  # 0 comes next after /
-        select = f"SELECT * FROM documents WHERE {where} ORDER BY path"
+        select = f"{SELECT_DOCUMENTS} WHERE {where} ORDER BY path"
         try:
             rows = self._reader.execute(select, names).fetchall()
         except sqlite3.Error as error:
@@ -321,10 +324,16 @@ class Database:
         if change[:3] in self._ended:
             # What follows a lost record may build on it.
             raise ValueError(self._ended[change[:3]])
-        row = encode_log_row(document, record)
+        row = encode_log_row(self._next_row, document, record)
         if document.last_seq == 0:
             self._next_id += 1
             catalogue.add(self._writer, new_room(room, record.time_ms))
+            self._writer.execute(
+                "INSERT INTO documents VALUES (?, ?, ?, ?, ?)",
+                (document.id, room, path, incarnation, document.created_ms),
+            )
+        document.last_row = self._next_row
+        self._next_row += 1
         document.last_seq += 1
         document.changed_ms = record.time_ms
         document.stored_bytes += sum(map(len, record.updates))
@@ -337,6 +346,7 @@ class Database:
 
 
 def _delete(connection: sqlite3.Connection, document: int) -> None:
+    delete_records(connection, document)
     for table, column in _OF_DOCUMENT.items():
         connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (document,))
 
@@ -381,38 +391,12 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _insert_records(connection: sqlite3.Connection, rows: list[LogRow]) -> None:
-    insert = "INSERT INTO log VALUES "
-    _insert(connection, insert, [row for row in rows if len(row[5]) <= SMALL_BYTES_MAX], "")
-    for row in rows:
-        if len(row[5]) > SMALL_BYTES_MAX:
-            _insert(connection, insert, [row], "")
-
-
-def _insert_documents(connection: sqlite3.Connection, documents: list[DocumentRow]) -> None:
-    rows = [document.columns() for document in documents]
-    _insert(connection, "INSERT INTO documents VALUES ", rows, ON_KNOWN_DOCUMENT)
-
-
-def _insert(
-    connection: sqlite3.Connection, head: str, rows: Sequence[tuple[Any, ...]], tail: str
-) -> None:
-    at = 0
-    while at < len(rows):
-        # Powers of two, so that few different statements are compiled.
-        count = min(ROWS_MAX, 1 << (len(rows) - at).bit_length() - 1)
-        marks = "(" + ",".join("?" * len(rows[at])) + ")"
-        values = list(chain.from_iterable(rows[at : at + count]))
-        connection.execute(head + ",".join([marks] * count) + tail, values)
-        at += count
-
-
 def _find(connection: sqlite3.Connection, room: str, path: str) -> DocumentRow | None:
     select = "SELECT id FROM documents WHERE room = ? AND path = ?"
     found = connection.execute(select, (room, path)).fetchone()
     if found is None:
         return None
-    row = connection.execute("SELECT * FROM documents WHERE id = ?", found).fetchone()
+    row = connection.execute(f"{SELECT_DOCUMENTS} WHERE id = ?", found).fetchone()
     if row is None:
         raise Damaged(f"{path!r} in room {room!r} has a name and no row")
     document = _checked(row, room)
@@ -427,26 +411,3 @@ def _checked(row: tuple[Any, ...], room: str) -> DocumentRow:
     if document.room != room or document.checksum() != checksum:
         raise Damaged(f"the row of {document.path!r} in room {room!r} is not what was written")
     return document
-
-
-def _read_records(
-    connection: sqlite3.Connection, document: DocumentRow, seq: int
-) -> Iterator[Record]:
-    """The records after a number."""
-    select = (
-        "SELECT seq, time_ms, participant, clients, updates, checksum FROM log "
-        "WHERE document = ? AND seq > ? ORDER BY seq"
-    )
-    try:
-        with closing(connection.execute(select, (document.id, seq))) as rows:
-            for found, *columns in rows:
-                seq += 1
-                if found != seq or seq > document.last_seq:
-                    raise Damaged(f"number {found} stands in its place")
-                yield decode_log_row(document.incarnation, seq, *columns)
-        if seq < document.last_seq:
-            seq += 1
-            raise Damaged(f"it is missing, with all up to {document.last_seq}")
-    except Damaged as error:
-        where = f"record {seq} of {document.path!r} in room {document.room!r}"
-        raise Damaged(f"{where} is damaged: {error}") from error

@@ -12,6 +12,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from syncroom.errors import Damaged, Malformed
+from syncroom.store.records import INSERT_HEADS, drop_records, insert_rows, newest_rows
 from syncroom.store.rows import blob_checksum, updates_bytes
 from syncroom.store.schema import is_damage
 from syncroom.store.traces import decode_traces
@@ -36,19 +37,14 @@ def write_generation(
     outdated = (document.id, after)
     connection.execute("DELETE FROM bases WHERE document = ? AND seq != ?", outdated)
     connection.execute("DELETE FROM traces WHERE document = ? AND seq > ?", outdated)
-    connection.execute("DELETE FROM log WHERE document = ? AND seq <= ?", outdated)
+    drop_records(connection, document, after)
     for table, blob in (("bases", generation.base), ("traces", generation.traces)):
         values = (document.id, upto, blob, blob_checksum(document, table, upto, blob))
         connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", values)
-    select = "SELECT updates FROM log WHERE document = ? AND seq > ?"
-    later = sum(updates_bytes(row[0]) for row in connection.execute(select, (document.id, upto)))
+    later = sum(updates_bytes(row[-2]) for row in newest_rows(connection, document, upto))
     document.base_seq, document.kept_seq = upto, after
     document.stored_bytes = len(generation.base) + later
-    connection.execute(
-        "UPDATE documents SET base_seq = ?, kept_seq = ?, stored_bytes = ?, checksum = ? "
-        "WHERE id = ?",
-        (upto, after, document.stored_bytes, document.checksum(), document.id),
-    )
+    insert_rows(connection, INSERT_HEADS, [document.head()])
     return True
 
 

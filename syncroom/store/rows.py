@@ -20,8 +20,11 @@ from syncroom.store.base import Record
 _encode_client = lru_cache(10_000)(varint.encode)
 """The same few come again and again."""
 
-LogRow: TypeAlias = tuple[int, int, int, str, bytes, bytes, int]
-"""document, seq, time_ms, participant, clients, updates, checksum"""
+LogRow: TypeAlias = tuple[int, int, int, int, int, str, bytes, bytes, int]
+"""id, previous, document, seq, time_ms, participant, clients, updates, checksum"""
+
+HeadRow: TypeAlias = tuple[int, int, int, int, int, int, int, int]
+"""document, changed_ms, last_seq, last_row, stored_bytes, base_seq, kept_seq, checksum"""
 
 
 @dataclass(slots=True)
@@ -41,17 +44,16 @@ class DocumentRow:
     """The number of the last record that the base stands for; 0 while there is none."""
     kept_seq: int = 0
     """The same of the base before; the records after it are kept whole."""
+    last_row: int = 0
+    """Where the newest record stands in the log; 0 while there is none."""
 
-    def columns(self) -> tuple[int | str, ...]:
-        """The columns of its row, the checksum last."""
+    def head(self) -> HeadRow:
+        """What changes of it with each record."""
         return (
             self.id,
-            self.room,
-            self.path,
-            self.incarnation,
-            self.created_ms,
             self.changed_ms,
             self.last_seq,
+            self.last_row,
             self.stored_bytes,
             self.base_seq,
             self.kept_seq,
@@ -59,7 +61,10 @@ class DocumentRow:
         )
 
     def checksum(self) -> int:
-        """Over every field: a document found under another name is noticed too."""
+        """Over all but where the newest record stands, which the record itself tells.
+
+        A document found under another name is noticed too.
+        """
         return crc32(
             (
                 f"{self.id}:{self.created_ms}:{self.changed_ms}:{self.last_seq}:{self.stored_bytes}"
@@ -79,15 +84,15 @@ def updates_bytes(updates: bytes) -> int:
     return sum(map(len, _split_bytes(updates)))
 
 
-def encode_log_row(document: DocumentRow, record: Record) -> LogRow:
+def encode_log_row(id: int, document: DocumentRow, record: Record) -> LogRow:
     """The row of a document's next record; raises `ValueError` for text that is not Unicode."""
     clients = b"".join(map(_encode_client, record.clients))
     updates = b"".join(map(varint.encode_bytes, record.updates))
     seq = document.last_seq + 1
-    checksum = _checksum(
-        document.incarnation, seq, record.time_ms, record.participant, clients, updates
-    )
-    return document.id, seq, record.time_ms, record.participant, clients, updates, checksum
+    time_ms, participant = record.time_ms, record.participant
+    checksum = _checksum(document.incarnation, seq, time_ms, participant, clients, updates)
+    previous = document.last_row
+    return id, previous, document.id, seq, time_ms, participant, clients, updates, checksum
 
 
 def decode_log_row(

@@ -39,6 +39,42 @@ def write_documents(folder: Path, *, documents: int, records: int) -> None:
     database.close()
 
 
+_AS_IN_VERSION_5 = """
+    CREATE TABLE old_documents(
+        id INTEGER PRIMARY KEY, room TEXT NOT NULL, path TEXT NOT NULL, incarnation TEXT NOT NULL,
+        created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, last_seq INTEGER NOT NULL,
+        stored_bytes INTEGER NOT NULL, base_seq INTEGER NOT NULL, kept_seq INTEGER NOT NULL,
+        checksum INTEGER NOT NULL, UNIQUE(room, path)
+    );
+    INSERT INTO old_documents
+        SELECT id, room, path, incarnation, created_ms, changed_ms, last_seq, stored_bytes,
+            base_seq, kept_seq, checksum
+        FROM documents JOIN heads ON document = id;
+    CREATE TABLE old_log(
+        document INTEGER NOT NULL, seq INTEGER NOT NULL, time_ms INTEGER NOT NULL,
+        participant TEXT NOT NULL, clients BLOB NOT NULL, updates BLOB NOT NULL,
+        checksum INTEGER NOT NULL, PRIMARY KEY(document, seq)
+    );
+    INSERT INTO old_log
+        SELECT document, seq, time_ms, participant, clients, updates, checksum FROM log;
+    DROP TABLE documents;
+    DROP TABLE heads;
+    DROP TABLE log;
+    ALTER TABLE old_documents RENAME TO documents;
+    ALTER TABLE old_log RENAME TO log;
+"""
+
+_NEW_IN_VERSION = {3: "rooms", 4: "schemas", 5: "items"}
+
+
+def make_version(connection: sqlite3.Connection, version: int) -> None:
+    """Turn a file into one as an earlier schema version wrote it."""
+    connection.executescript(_AS_IN_VERSION_5)
+    for later in range(version + 1, 6):
+        connection.execute(f"DROP TABLE {_NEW_IN_VERSION[later]}")
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
 def flip(value: Any, bit: int) -> Any:
     """The value with one bit turned, as a disk would."""
     if isinstance(value, int):

@@ -13,7 +13,7 @@ from syncroom.store.base import new_room
 from syncroom.store.check import check_file
 from syncroom.store.database import Database
 from syncroom.store.sqlite import SqliteStore
-from tests.store.files import tool, write_documents
+from tests.store.files import make_version, tool, write_documents
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,10 +24,7 @@ def test_a_file_of_schema_version_2_gets_a_room_for_each_that_has_documents(
 ) -> None:
     write_documents(tmp_path, documents=3, records=2)
     with tool(tmp_path / "syncroom.db") as connection:
-        connection.execute("DROP TABLE rooms")
-        connection.execute("DROP TABLE schemas")
-        connection.execute("DROP TABLE items")
-        connection.execute("PRAGMA user_version = 2")
+        make_version(connection, 2)
 
     for _ in range(2):
         database = Database(tmp_path)

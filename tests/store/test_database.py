@@ -15,7 +15,7 @@ from syncroom.store.base import StoredDocument
 from syncroom.store.database import Database
 from syncroom.store.schema import SCHEMA_VERSION, check_or_create, connect
 from tests.store.appender import numbered
-from tests.store.files import flip, tool, write_documents
+from tests.store.files import flip, make_version, tool, write_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,20 +82,24 @@ def test_a_file_that_is_not_as_we_make_it_is_refused_and_left_alone(
 
 
 def test_a_file_of_schema_version_3_gains_what_it_lacks(folder: Path, file: Path) -> None:
-    write_documents(folder, documents=1, records=2)
+    write_documents(folder, documents=3, records=2)
     with tool(file) as connection:
-        connection.execute("DROP TABLE schemas")
-        connection.execute("DROP TABLE items")
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("UPDATE heads SET changed_ms = 1 WHERE document = 3")
+        make_version(connection, 3)
 
     database = Database(folder)
     database.open()
     name = ("demo", "0.md", f"{0:032x}")
     database.write([(*name, numbered(3), None, False, "schema")])
-    stored = database.read("demo", "0.md")
-    database.close()
+    stored = [database.read("demo", path) for path in ("0.md", "1.md")]
 
-    assert stored == StoredDocument(name[2], tuple(map(numbered, (1, 2, 3))), schema="schema")
+    assert stored == [
+        StoredDocument(name[2], tuple(map(numbered, (1, 2, 3))), schema="schema"),
+        StoredDocument(f"{1:032x}", tuple(map(numbered, (1, 2)))),
+    ]
+    with pytest.raises(Damaged, match="not what was written"):
+        database.read("demo", "2.md")
+    database.close()
 
 
 @pytest.mark.parametrize("alter", ["seq = 1", "checksum = 7", "schema = 'text'", "schema = x'00'"])
@@ -171,12 +175,14 @@ def flip_in_table(connection: sqlite3.Connection, table: str, rowid: int, column
 
 
 @pytest.mark.parametrize(
-    "column", ["document", "seq", "time_ms", "participant", "clients", "updates", "checksum"]
+    "column",
+    ["previous", "document", "seq", "time_ms", "participant", "clients", "updates", "checksum"],
 )
 def test_a_flipped_bit_in_a_record_is_noticed(database: Database, file: Path, column: str) -> None:
     rng = random.Random(column)
+    first = 21 if column == "previous" else 1  # nothing comes before the first of each document
     with tool(file) as connection:
-        for rowid in rng.sample(range(1, 201), 40):
+        for rowid in rng.sample(range(first, 201), 40):
             select = "SELECT document, seq FROM log WHERE rowid = ?"
             document, seq = connection.execute(select, (rowid,)).fetchone()
             old = flip_in_table(connection, "log", rowid, column)
@@ -192,14 +198,24 @@ def test_a_flipped_bit_in_a_record_is_noticed(database: Database, file: Path, co
 
 
 @pytest.mark.parametrize(
-    "column", ["incarnation", "created_ms", "changed_ms", "last_seq", "stored_bytes", "checksum"]
+    ("table", "column"),
+    [
+        ("documents", "incarnation"),
+        ("documents", "created_ms"),
+        ("heads", "changed_ms"),
+        ("heads", "last_seq"),
+        ("heads", "stored_bytes"),
+        ("heads", "base_seq"),
+        ("heads", "kept_seq"),
+        ("heads", "checksum"),
+    ],
 )
-def test_a_flipped_bit_in_the_row_of_a_document_is_noticed(
-    database: Database, file: Path, column: str, caplog: pytest.LogCaptureFixture
+def test_a_flipped_bit_in_the_rows_of_a_document_is_noticed(
+    database: Database, file: Path, table: str, column: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with tool(file) as connection:
         for number in range(20):
-            old = flip_in_table(connection, "documents", number + 1, column)
+            old = flip_in_table(connection, table, number + 1, column)
 
             with pytest.raises(Damaged, match=rf"'{number}\.md' in room 'demo'"):
                 database.read("demo", f"{number}.md")
@@ -208,9 +224,24 @@ def test_a_flipped_bit_in_the_row_of_a_document_is_noticed(
             assert f"{number}.md" not in listed
             assert f"'{number}.md'" in caplog.messages[-1]
 
-            where = f"WHERE id = {number + 1}"
-            connection.execute(f"UPDATE documents SET {column} = ? {where}", (old,))
+            where = f"WHERE rowid = {number + 1}"
+            connection.execute(f"UPDATE {table} SET {column} = ? {where}", (old,))
     assert len(database.documents("demo")) == 20
+
+
+def test_a_flipped_bit_in_where_the_newest_record_stands_is_noticed(
+    database: Database, file: Path
+) -> None:
+    with tool(file) as connection:
+        for number in range(20):
+            old = flip_in_table(connection, "heads", number + 1, "last_row")
+
+            with pytest.raises(Damaged, match=rf"record \d+ of '{number}\.md' in room 'demo'"):
+                database.read("demo", f"{number}.md")
+
+            where = f"WHERE document = {number + 1}"
+            connection.execute(f"UPDATE heads SET last_row = ? {where}", (old,))
+    assert None not in read_all(database, 20)
 
 
 def test_a_document_under_another_name_is_noticed(database: Database, file: Path) -> None:
@@ -250,12 +281,15 @@ def test_names_that_cannot_be_read_are_damage_and_no_empty_room(
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("DELETE FROM log WHERE document = 4 AND seq = 1", "record 1 .* number 2 stands"),
-        ("DELETE FROM log WHERE document = 4 AND seq = 5", "record 5 .* number 6 stands"),
+        ("DELETE FROM log WHERE document = 4 AND seq = 1", "record 1 .* it is missing"),
+        ("DELETE FROM log WHERE document = 4 AND seq = 5", "record 5 .* it is missing"),
         ("DELETE FROM log WHERE document = 4 AND seq = 10", "record 10 .* it is missing"),
-        ("DELETE FROM log WHERE document = 4", "record 1 .* up to 10"),
-        ("UPDATE log SET document = 4, seq = 11 WHERE document = 5 AND seq = 10", "record 11"),
-        ("UPDATE log SET seq = seq - 4 WHERE document = 4", "record 1 .* checksum"),
+        ("DELETE FROM log WHERE document = 4", "record 10 .* it is missing"),
+        ("UPDATE log SET document = 5, seq = 11 WHERE document = 4 AND seq = 10", "record 10"),
+        ("UPDATE log SET seq = seq - 4 WHERE document = 4", "record 10 .* number 6 "),
+        ("UPDATE log SET previous = id WHERE document = 4", "record 9 .* it is missing"),
+        ("UPDATE log SET previous = id - 1 WHERE document = 4", "record 9 .* of document 3"),
+        ("DELETE FROM heads WHERE document = 4", "not what was written"),
     ],
 )
 def test_a_lost_or_strange_record_is_noticed(
@@ -269,6 +303,31 @@ def test_a_lost_or_strange_record_is_noticed(
     assert database.read("demo", "6.md") is not None
 
 
+@pytest.mark.parametrize("whole", ["document", "room"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE log SET seq = 5 WHERE document = 4",
+        "DELETE FROM log WHERE document = 4 AND seq = 5",
+        "UPDATE log SET previous = id - 1 WHERE document = 4",
+        "UPDATE heads SET last_row = 7 WHERE document = 4",
+    ],
+)
+def test_of_a_damaged_document_that_is_deleted_nothing_stays(
+    database: Database, file: Path, damage: str, whole: str
+) -> None:
+    with tool(file) as connection:
+        connection.execute("UPDATE documents SET room = 'other' WHERE id != 4")
+        connection.execute(damage)
+
+    assert database.delete("demo", "3.md") if whole == "document" else database.delete_room("demo")
+
+    with tool(file) as connection:
+        for table in ("log", "heads"):
+            kept = connection.execute(f"SELECT DISTINCT document FROM {table} ORDER BY document")
+            assert [document for (document,) in kept] == [*range(1, 4), *range(5, 21)]
+
+
 def test_swapped_records_are_noticed(database: Database, file: Path) -> None:
     with tool(file) as connection:
         for table_row in ("document = 4 AND seq = 5", "document = 9 AND seq = 5"):
@@ -276,7 +335,7 @@ def test_swapped_records_are_noticed(database: Database, file: Path) -> None:
         connection.execute("UPDATE log SET document = 13 + document WHERE document < 0")
 
     for path in ("3.md", "8.md"):
-        with pytest.raises(Damaged, match=r"record 5 .* checksum"):
+        with pytest.raises(Damaged, match=r"record 5 .* stands in its place"):
             database.read("demo", path)
 
 

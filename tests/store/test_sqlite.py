@@ -361,7 +361,7 @@ async def test_what_was_acknowledged_before_a_kill_is_there_after_it(folder: Pat
 async def test_nothing_is_written_over_a_damaged_document(folder: Path, file: Path) -> None:
     write_documents(folder, documents=2, records=3)
     with tool(file) as connection:
-        connection.execute("UPDATE documents SET last_seq = 2 WHERE path = '0.md'")
+        connection.execute("UPDATE heads SET last_seq = 2 WHERE document = 1")
     store = SqliteStore(folder, commit_pause_s=0.0)
     await store.open()
     ran: list[int] = []
