@@ -23,6 +23,12 @@ class Answers:
         bytes_max: as many are kept, and one more.
     """
 
+    __slots__ = (
+        "_bytes",
+        "_bytes_max",
+        "_kept",
+    )
+
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._kept: dict[tuple[Wire, bytes], bytes] = {}

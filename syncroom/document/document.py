@@ -76,6 +76,39 @@ class Document:
         now_ms: the time in milliseconds since 1970.
     """
 
+    __slots__ = (
+        "_answers",
+        "_apart_bytes",
+        "_failure",
+        "_keep",
+        "_kept",
+        "_limits",
+        "_log",
+        "_loop",
+        "_metrics",
+        "_now_ms",
+        "_on_disk",
+        "_owners",
+        "_presence",
+        "_readers",
+        "_saved",
+        "_shown",
+        "_state",
+        "_stored_bytes_max",
+        "_turn",
+        "_turn_began",
+        "_waiting",
+        "ended",
+        "growth",
+        "incarnation",
+        "on_growth",
+        "parked",
+        "path",
+        "peers",
+        "schema",
+        "stored_bytes",
+    )
+
     def __init__(
         self,
         path: str,
@@ -383,13 +416,10 @@ class Document:
         if turn:
             self._answers.forget()
         for run in turn:
-            run.end_typing()
-        encoded = {wire: [run.encode(wire) for run in turn] for wire in self._readers}
-        if self._keep is not None:
-            for index, run in enumerate(turn):
-                self._store(self._keep, run, run is turn[-1], index, encoded)
-        size = relay(self.peers, self._readers, turn, encoded, shown)
-        self._metrics.bytes_out += size
+            run.encode(self._readers)
+            if self._keep is not None:
+                self._store(self._keep, run, self._turn_began if run is turn[-1] else None)
+        self._metrics.bytes_out += relay(self.peers, self._readers, turn, shown)
         if turn:
             self._count(turn)
             if self.parked:
@@ -511,17 +541,12 @@ class Document:
             if run.peer is not None:
                 run.peer.written += count
 
-    def _store(
-        self, keep: Keep, run: Run, is_last: bool, index: int, encoded: dict[Wire, list[bytes]]
-    ) -> None:
+    def _store(self, keep: Keep, run: Run, began: float | None) -> None:
         peer, frames, who = run.peer, b"", ""
         if peer is not None:
-            who, wire = peer.participant.id, peer.wire
-            is_encoded = run.is_live and wire in encoded
-            frames = encoded[wire][index] if is_encoded else wire.updates(run.updates)
+            who, frames = peer.participant.id, run.returned(peer.wire)
         record = Record(self._now_ms(), who, tuple(run.clients), tuple(run.updates))
         self._kept += 1
-        began = self._turn_began if is_last else None
         keep(record, partial(self._durable, peer, frames, began))
         self.growth.add(record)
         if self.growth.is_due and self.on_growth is not None:
@@ -537,12 +562,12 @@ class Document:
         if began is not None:
             self._metrics.durable.observe(perf_counter() - began)
         if peer is not None:
-            if not self._saved:
-                self._loop.call_soon(self._confirm)
-            if peer in self._saved:
-                self._saved[peer].append(frames)
+            if self._saved or self.unsaved:  # all of one commit go back at once
+                if not self._saved:
+                    self._loop.call_soon(self._confirm)
+                self._saved.setdefault(peer, []).append(frames)
             else:
-                self._saved[peer] = [frames]
+                self._metrics.bytes_out += give_back(self.peers, {peer: (frames,)})
         while self._waiting and self._waiting[0][0] <= self._on_disk:
             self._waiting.popleft()[1]()
 

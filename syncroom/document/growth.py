@@ -18,6 +18,15 @@ _AT_REST = 10
 class Growth:
     """Counts the records of one document."""
 
+    __slots__ = (
+        "_base_bytes",
+        "_bytes",
+        "_bytes_min",
+        "_growth_min",
+        "_records",
+        "_records_min",
+    )
+
     def __init__(self, limits: Limits) -> None:
         self._records_min = limits.compaction_records_min
         self._bytes_min = limits.compaction_bytes_min

@@ -121,6 +121,12 @@ class Typing:
 class UpdateLog:
     """The updates of one document, in memory."""
 
+    __slots__ = (
+        "_apart",
+        "_sections",
+        "_typing",
+    )
+
     def __init__(self, base: Update | None = None) -> None:
         self._sections = Sections(base)
         self._apart: Sections | None = None

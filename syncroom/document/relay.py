@@ -27,7 +27,6 @@ def relay(
     peers: Iterable[Peer],
     readers: Mapping[Wire, int],
     turn: list[Run],
-    encoded: Mapping[Wire, list[bytes]],
     shown: Mapping[int, Entry],
 ) -> int:
     """Tell each peer what the others did, in order; returns how many bytes that is.
@@ -35,21 +34,15 @@ def relay(
     Args:
         peers: everybody.
         readers: how many of them there are of each wire.
-        turn: what was written.
-        encoded: the same for each wire.
+        turn: what was written, encoded.
         shown: what was said of presence, by client.
     """
-    news = {wire: b"".join(parts) for wire, parts in encoded.items()}
-    if shown:
-        states = awareness.encode(shown.values())
-        for wire in news:
-            news[wire] += wire.presence(states)
-    size = 0
-    for wire, count in readers.items():
-        size += len(news[wire]) * count
     failed: list[tuple[Peer, Exception]] = []
+    size = 0
     if len(turn) == 1 and not shown:  # as most turns are
-        writer = turn[0].peer
+        news, writer = turn[0].frames, turn[0].peer
+        for wire, count in readers.items():
+            size += len(news[wire]) * count
         for peer in peers:
             try:
                 if peer is writer:
@@ -59,7 +52,7 @@ def relay(
             except Exception as error:  # whatever it is, it is of that peer alone
                 failed.append((peer, error))
     else:
-        size += _relay_to_each(peers, turn, encoded, shown, news, failed)
+        size = _relay_to_each(peers, readers, turn, shown, failed)
     for peer, fault in failed:
         _send_away(peer, fault)
     return size
@@ -67,22 +60,25 @@ def relay(
 
 def _relay_to_each(
     peers: Iterable[Peer],
+    readers: Mapping[Wire, int],
     turn: list[Run],
-    encoded: Mapping[Wire, list[bytes]],
     shown: Mapping[int, Entry],
-    news: Mapping[Wire, bytes],
     failed: list[tuple[Peer, Exception]],
 ) -> int:
-    """Leave out for each peer what is its own; returns how many bytes more or less that is."""
-    size = 0
+    """Leave out for each peer what is its own."""
+    news = {wire: b"".join([run.frames[wire] for run in turn]) for wire in readers}
+    if shown:
+        states = awareness.encode(shown.values())
+        for wire in news:
+            news[wire] += wire.presence(states)
+    size = sum(len(news[wire]) * count for wire, count in readers.items())
     writers = {run.peer for run in turn}
     for peer in peers:
         try:
             if peer not in writers and peer.client_id not in shown:
                 peer.deliver(news[peer.wire])
                 continue
-            parts = zip(turn, encoded[peer.wire], strict=True)
-            own = b"".join([part for run, part in parts if run.peer is not peer])
+            own = b"".join([run.frames[peer.wire] for run in turn if run.peer is not peer])
             others = [entry for client, entry in shown.items() if client != peer.client_id]
             if others:
                 own += peer.wire.presence(awareness.encode(others))

@@ -28,6 +28,7 @@ class Run:
         "_until",
         "clients",
         "count",
+        "frames",
         "is_live",
         "peer",
         "updates",
@@ -38,6 +39,8 @@ class Run:
         self.is_live = is_live
         """Whether these are changes just made, rather than history that it brings."""
         self.updates: list[bytes] = []
+        self.frames: dict[Wire, bytes] = {}
+        """As it is relayed, for each wire."""
         self.clients: set[int] = set()
         self.count = 0
         """How many updates came."""
@@ -68,9 +71,18 @@ class Run:
         self.count += 1
         return goes_on
 
-    def encode(self, wire: Wire) -> bytes:
-        """As the others get it."""
-        return wire.updates(self.updates) if self.is_live else wire.history(self.updates)
+    def encode(self, wires: Iterable[Wire]) -> None:
+        """Make it ready to be relayed and stored."""
+        self.end_typing()
+        for wire in wires:
+            encode = wire.updates if self.is_live else wire.history
+            self.frames[wire] = encode(self.updates)
+
+    def returned(self, wire: Wire) -> bytes:
+        """As its writer gets it back."""
+        if self.is_live and wire in self.frames:
+            return self.frames[wire]
+        return wire.updates(self.updates)
 
     def end_typing(self) -> None:
         """Make an update of the letters."""

@@ -38,6 +38,13 @@ Reached = dict[int, int]
 class DocumentState:
     """Grows with every update that is accepted; holds no content."""
 
+    __slots__ = (
+        "_deleted",
+        "_gone",
+        "_types",
+        "clocks",
+    )
+
     def __init__(self) -> None:
         self.clocks: Reached = {}
         """The state vector."""

@@ -22,6 +22,22 @@ CLOSE_S = 2.0
 class SeatedConnection(ABC):
     """One WebSocket that the gate knows; to its session it is the `Connection`."""
 
+    __slots__ = (
+        "_control_bytes",
+        "_gate",
+        "_idle_bytes",
+        "_idle_since",
+        "_keepalive",
+        "_limits",
+        "_loop",
+        "_timer",
+        "address",
+        "bytes_in",
+        "is_open",
+        "session",
+        "write",
+    )
+
     write: Callable[[bytes], None]
 
     def __init__(self, gate: Gate) -> None:

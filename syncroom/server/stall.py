@@ -13,6 +13,13 @@ class StallWatch:
         patience_s: how long its reader may take nothing.
     """
 
+    __slots__ = (
+        "_loop",
+        "_patience_s",
+        "_timer",
+        "_transport",
+    )
+
     def __init__(self, transport: asyncio.Transport, patience_s: float) -> None:
         self._transport = transport
         self._patience_s = patience_s

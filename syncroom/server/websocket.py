@@ -52,6 +52,19 @@ _HEAD_BYTES_MIN = 6
 class WebSocketProtocol(asyncio.Protocol, SeatedConnection):
     """One connection, from its handshake on."""
 
+    __slots__ = (
+        "_asking",
+        "_core",
+        "_holds",
+        "_message",
+        "_partial",
+        "_partial_wants",
+        "_server_connections",
+        "_stall",
+        "_ticks_silent",
+        "_transport",
+    )
+
     def __init__(
         self,
         gate: Gate,

@@ -96,8 +96,8 @@ _PARTS = {
     (yjs.QUERY_AWARENESS, 0): Part.PRESENCE,
 }
 
-_UPDATE = Part.UPDATE
-"""Found faster than a member of its class."""
+_UPDATE, _TAKEN = Part.UPDATE, Outcome.TAKEN
+"""Found faster than members of their classes."""
 
 _FAULTS: dict[type[SyncroomError], Fault] = {
     Malformed: Fault.MALFORMED,
@@ -186,6 +186,33 @@ def _seat_loaded(
 
 class YjsSession:
     """One socket, one document, one participant. It is a `Session` and a `Peer`."""
+
+    __slots__ = (
+        "_connection",
+        "_document",
+        "_expiry",
+        "_has_asked",
+        "_is_full",
+        "_is_greeted",
+        "_is_held",
+        "_is_told",
+        "_joined",
+        "_lag_clients",
+        "_lag_vector",
+        "_may_write",
+        "_metrics",
+        "_part",
+        "_room",
+        "_taking",
+        "_unconfirmed",
+        "_waiting",
+        "_write",
+        "client_bytes",
+        "client_id",
+        "participant",
+        "room_name",
+        "written",
+    )
 
     protocol: ClassVar[str] = "yjs"
     wire: Wire = _WIRE
@@ -475,6 +502,8 @@ class YjsSession:
         except (Denied, Unavailable) as error:
             self._metrics.refused[Part.UPDATE, _FAULTS[type(error)]] += 1
             self._tell(str(error))
+            return
+        if outcome is _TAKEN:
             return
         if outcome is Outcome.GAP:
             self._metrics.gaps += 1
