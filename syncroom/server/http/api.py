@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -90,12 +91,23 @@ class Api:
 
 async def admit_request(request: Request, rooms: Rooms, admission: Admission) -> Participant:
     """Who asks; raises `Unauthenticated`, `Denied`, `Disabled`."""
-    room, path = request.path_params["room"], request.path_params.get("path", "")
+    room, path = request.path_params["room"], path_of(request)
     address = request.client.host if request.client is not None else ""
     visitor = visitor_of(room, path, request.url.query, request.headers, address)
     participant = await admission.admit(visitor)
     rooms.check(room)
     return participant
+
+
+def path_of(request: Request) -> str:
+    """The path that stands in a URL behind the room; raises `Malformed` where it is no text."""
+    path: str = request.path_params.get("path", "")
+    if "\N{REPLACEMENT CHARACTER}" in path:  # which also stands for bytes that are no text
+        try:
+            unquote_to_bytes(request.scope.get("raw_path", b"")).decode()
+        except UnicodeDecodeError:
+            raise Malformed(f"the path {path[:80]!r} is not UTF-8 in the URL") from None
+    return path
 
 
 async def answer_error(_: Request, error: Exception) -> JSONResponse:

@@ -23,6 +23,7 @@ from syncroom.auth.participant import Participant, participant_of
 from syncroom.auth.scopes import ApiScope
 from syncroom.auth.storage_grant import StorageGrant
 from syncroom.errors import Denied, Malformed, NotFound
+from syncroom.server.http.api import path_of
 from syncroom.server.http.asker import Asker, asker_of
 from syncroom.server.http.body import Body, read_json
 from syncroom.server.http.file_urls import PREFIX, UrlSigner, place
@@ -132,7 +133,7 @@ class FileEndpoints:
 
     async def _list(self, request: Request) -> Response:
         query = request.query_params
-        folder = file_path(query.get("prefix", request.path_params["path"]))
+        folder = file_path(query.get("prefix", path_of(request)))
         who = self._asker(request)
         if not _grant(who).can_list_directory(folder):
             raise denied("to list this folder")
@@ -285,7 +286,7 @@ async def _send(request: Request, shelf: Shelf, path: str, is_attachment: bool) 
 
 
 def _path_of(request: Request) -> str:
-    return file_path(request.path_params["path"])
+    return file_path(path_of(request))
 
 
 def _named(path: str) -> str:
@@ -320,7 +321,10 @@ def _grant(who: Participant) -> StorageGrant:
 
 
 def _flag(request: Request, name: str) -> bool:
-    return request.query_params.get(name, "").lower() == "true"
+    value = request.query_params.get(name) or "false"
+    if value.lower() not in ("true", "false"):
+        raise Malformed(f"{name} is true or false, not {value[:80]!r}")
+    return value.lower() == "true"
 
 
 def _http_date(ms: int) -> str:
