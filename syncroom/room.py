@@ -189,7 +189,14 @@ class Room:
 
     def describe(self, member: Caller, attributes: dict[str, Any]) -> None:
         """Take what a participant that calls tools newly says of itself; its name stays."""
-        changed = {name: value for name, value in attributes.items() if name != "name"}
+        known = {name: json.dumps(value) for name, value in member.attributes.items()}
+        changed = {
+            name: value
+            for name, value in attributes.items()
+            if name != "name" and known.get(name) != json.dumps(value)
+        }
+        if not changed:
+            return
         described = {**member.attributes, **changed}
         size, allowed = len(json.dumps(described)), self.limits.presence_bytes_max
         if size > allowed:
