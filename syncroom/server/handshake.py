@@ -13,6 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from websockets.http11 import MAX_LINE_LENGTH
 
 from syncroom.errors import LimitExceeded, Malformed
 from syncroom.server.http.api import error_body
@@ -27,9 +28,15 @@ if TYPE_CHECKING:
     from syncroom.errors import SyncroomError
     from syncroom.limits import Limits
 
+_FORBIDDEN = "403 Forbidden"
+"""After any other status, SDKs dial again and again, with the same token."""
+
 _TOO_SLOW = "408 Request Timeout"
 _TOO_LARGE = "413 Content Too Large"
 _HEAD_TOO_LARGE = "431 Request Header Fields Too Large"
+
+_LINE_BYTES_MAX = MAX_LINE_LENGTH - 64
+"""Of a request for a WebSocket, which the library takes; 64 bytes are what stands around."""
 
 _WITH_BODY = (b"PUT ", b"PATCH ", b"POST /openai/", b"POST /anthropic/")
 
@@ -102,7 +109,13 @@ class HttpProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand over to the protocol of WebSockets, which answers by itself."""
         self._end_request()
-        super().handle_websocket_upgrade()
+        lines = [self.url, *(name + value for name, value in self.scope["headers"])]
+        longest = max(map(len, lines))
+        if longest > _LINE_BYTES_MAX:
+            why = f"a line of the request has {longest} bytes, {_LINE_BYTES_MAX} are allowed"
+            self._refuse(_FORBIDDEN, LimitExceeded(f"{why}: use a shorter token"))
+        else:
+            super().handle_websocket_upgrade()
 
     def on_headers_complete(self) -> None:
         """The head of a request is whole."""

@@ -109,6 +109,23 @@ async def test_a_request_has_a_largest_size(
     assert answer.split(b" ", 2)[1] == status
 
 
+@pytest.mark.parametrize(
+    "line", [b"Authorization: Bearer %s", b"X: y\r\nSec-WebSocket-Protocol: %s"]
+)
+async def test_who_comes_with_a_token_that_is_too_long_is_told_and_does_not_come_again(
+    shared_server: Server, line: bytes
+) -> None:
+    head = UPGRADE.replace(b"/yjs/demo/notes", b"/rooms/demo")
+
+    answer = await everything(shared_server, head + line % (b"x" * 9000) + b"\r\n\r\n")
+    query = head.replace(b"/rooms/demo", b"/rooms/demo?token=" + b"x" * 9000)
+    too = await everything(shared_server, query + b"\r\n")
+
+    for each in (answer, too):
+        assert each.startswith(b"HTTP/1.1 403 ")
+        assert b"8128 are allowed: use a shorter token" in each
+
+
 async def test_who_sends_too_much_or_too_slowly_is_told_why(start_server: ServerFactory) -> None:
     server = start_server(handshake_s_max=0.2)
     body = b'{"token": "' + b"x" * ALLOWED
