@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 # Tests start hundreds of processes: compiled once, each is there half a second sooner.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# What a shell runs in the background ignores it, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No example has a deadline, also of a test that does not say how many it takes.
 settings.register_profile("examples", examples(100))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 KEYRING = Keyring("a secret that is long enough for every HMAC there is")
 URL = "http://127.0.0.1:8420"
 QUICK = {"service_restart_s": 0.01, "service_restart_s_max": 0.02}
-WAIT_S_MAX = 20.0
+WAIT_S_MAX = 60.0
 
 
 def config(program: str, **more: Any) -> ServiceConfig:

@@ -88,10 +88,11 @@ class ViewHosts:
 
     async def close(self) -> None:
         """End all hosts that are idle; none is busy once the requests are answered."""
-        for host in [*self._idle]:
-            self._timers.pop(host).cancel()
-            await host.end()
-        self._idle.clear()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        while self._idle:
+            await self._idle.pop().end()
         await asyncio.gather(*self._leaving)
 
     async def _ask(self, frame: bytes, cpu_s: float) -> Answer:

@@ -35,7 +35,7 @@ JSON = dict[str, Any]
 
 DENIED = 1001
 WORDS = "permission denied: you do not have permission to perform the requested action"
-WAIT_S_MAX = 20.0
+WAIT_S_MAX = 60.0
 SECRET = "the secret of a server whose grants are tested: 0123456789"
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-START_S = 30
+START_S = 60
 
 
 def command(*arguments: str, folder: Path, **variables: str) -> subprocess.Popen[str]:

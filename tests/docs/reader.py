@@ -40,7 +40,7 @@ SERVES = re.compile(
 )
 NAMED = re.compile(r"# (\w+\.py)\n")
 """How a program begins that the reader saves, to run it later."""
-WAIT_S_MAX = 20.0
+WAIT_S_MAX = 60.0
 
 _SYNCROOM = """\
 #!{python}

@@ -4,7 +4,7 @@ import WebSocket from 'ws'
 
 globalThis.WebSocket ??= WebSocket
 
-const SECONDS = 20
+const SECONDS = 60
 
 globalThis.settled = (provider) => {
   setTimeout(() => {

@@ -34,7 +34,7 @@ class PlainWire:
 
 
 WIRE = PlainWire()
-WAIT_S_MAX = 20.0
+WAIT_S_MAX = 60.0
 
 
 class FakePeer:

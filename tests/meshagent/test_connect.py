@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.meshagent.sdk import Sdk
     from tests.support.server import Server
 
-WAIT_S_MAX = 20.0
+WAIT_S_MAX = 60.0
 
 
 async def test_who_joins_is_told_the_room_its_session_and_who_it_is(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from syncroom.hooks import Hooks
 
 SECRET = "the-secret-of-a-server-in-process-0123456789"
-WAIT_S_MAX = 20.0
+WAIT_S_MAX = 60.0
 
 
 class InProcess(uvicorn.Server):

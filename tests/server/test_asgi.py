@@ -242,7 +242,7 @@ async def test_a_client_gets_messages_while_nothing_happens(tmp_path: Path) -> N
 
 
 async def test_an_idle_client_is_closed(tmp_path: Path) -> None:
-    app = collab(tmp_path, keepalive_s=0.02, idle_s_max=0.1)
+    app = collab(tmp_path, keepalive_s=0.2, idle_s_max=1.0)
     async with served(around(collab=app)) as server:
         async with joined(server.document()) as ann:
             assert (await ann.closed())[0] == 1013
@@ -309,7 +309,7 @@ async def test_a_slow_reader_gets_one_difference_and_costs_no_memory(tmp_path: P
 
 
 async def test_a_reader_that_takes_nothing_is_let_go(tmp_path: Path) -> None:
-    app = collab(tmp_path, outbox_bytes_max=20_000, outbox_stalled_s_max=0.2)
+    app = collab(tmp_path, outbox_bytes_max=20_000, outbox_stalled_s_max=0.5)
     async with served(around(collab=app)) as server:
         ann = Editor()
         await ann.connect(server.document())

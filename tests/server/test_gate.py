@@ -243,7 +243,7 @@ async def test_who_goes_on_sending_too_much_still_learns_why_it_is_closed() -> N
 
 
 async def test_a_peer_that_answers_no_ping_is_cut_off() -> None:
-    async with local(keepalive_s=0.01) as server, joined(server) as raw:
+    async with local(keepalive_s=0.1) as server, joined(server) as raw:
         heard = await raw.end()
 
         assert b"\x89\0" in heard
@@ -252,7 +252,7 @@ async def test_a_peer_that_answers_no_ping_is_cut_off() -> None:
 
 
 async def test_a_peer_that_answers_pings_stays_and_hears_something_each_time() -> None:
-    async with local(keepalive_s=0.01) as server, joined(server) as raw:
+    async with local(keepalive_s=0.1) as server, joined(server) as raw:
         pings = messages = 0
         async with asyncio.timeout(WAIT_S_MAX):
             while pings < 8:
@@ -327,7 +327,7 @@ async def test_a_slow_reader_is_sent_one_difference_and_misses_nothing() -> None
 
 async def test_a_reader_that_takes_nothing_is_cut_off_and_the_others_go_on() -> None:
     async with (
-        local(outbox_bytes_max=100_000, outbox_stalled_s_max=0.01) as server,
+        local(outbox_bytes_max=100_000, outbox_stalled_s_max=0.5) as server,
         joined(server, server.path(name="dead")) as dead,
         joined(server, server.path(name="fast")) as writer,
     ):
@@ -337,7 +337,10 @@ async def test_a_reader_that_takes_nothing_is_cut_off_and_the_others_go_on() -> 
 
         await _fill(writer, megabytes=12)
 
-        assert len(room.participants) == 1
+        async with asyncio.timeout(WAIT_S_MAX):
+            while len(room.participants) > 1:
+                await writer.say(wire.step1())
+                await writer.messages("step2")
         assert len(server.gate.connections) == 1
 
 

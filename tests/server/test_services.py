@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-WAIT_S_MAX = 20.0
+WAIT_S_MAX = 60.0
 
 PROGRAM = """
 import os, subprocess, sys, time

@@ -16,7 +16,7 @@ from tests.support.server import Server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 URL = "/files/default/rooms/demo"
 SIZE = 1 << 40
 """More than anybody sends in a test; it takes no room on the disk."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.conftest import ServerFactory
     from tests.support.server import Server
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 ECHO = "nc -ll -p 8080 -e /bin/cat"
 LARGE = os.urandom(3 << 20)
 

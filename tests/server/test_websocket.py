@@ -249,7 +249,7 @@ async def test_a_close_frame_behind_what_was_refused_ends_the_connection_at_once
     wired, _ = _open(Limits(refusal_s=0.001))
 
     wired.feed(frame(b"text", Opcode.TEXT) + frame(b"\x03\xe8", Opcode.CLOSE))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await wired.transport.ended.wait()
 
     assert wired.transport.end == "closed"
@@ -381,7 +381,7 @@ async def test_a_reader_that_takes_nothing_while_writing_is_paused_is_cut_off() 
     wired.transport.written += b"unsent"
 
     wired.protocol.pause_writing()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await wired.transport.ended.wait()
 
     assert session.calls == ["pause"]
@@ -393,7 +393,7 @@ async def test_a_reader_that_takes_something_is_kept() -> None:
     wired.transport.written += b"x" * 500
 
     wired.protocol.pause_writing()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while wired.transport.written:
             del wired.transport.written[-1:]
             await asyncio.sleep(0)
@@ -428,7 +428,7 @@ async def test_a_refused_client_is_held_and_then_closed() -> None:
 
     wired.protocol.dismiss(4401, "no token")
     assert wired.written() == []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await wired.transport.wrote.wait()
 
     assert wired.written() == [(CLOSE, b"\x11\x31no token")]

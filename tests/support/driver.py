@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def need(missing: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 JSON = dict[str, Any]
-WAIT_S_MAX = 20.0
+WAIT_S_MAX = 60.0
 SLICE_BYTES = 1 << 20
 
 OPEN: JSON = {"type": "control", "method": "open"}
@@ -81,7 +81,8 @@ class Member:
     @classmethod
     async def dial(cls, url: str, **options: Any) -> Self:
         """Connect, and return at once."""
-        given = {"compression": None, "max_size": None, "ping_interval": None, "proxy": None}
+        given: dict[str, Any] = dict.fromkeys(["compression", "max_size", "ping_interval", "proxy"])
+        given["open_timeout"] = WAIT_S_MAX
         return cls(await connect(url, **(given | options)))
 
     @classmethod

@@ -6,7 +6,7 @@ import os
 import select
 from pathlib import Path
 
-END_S_MAX = 20.0
+END_S_MAX = 60.0
 
 
 class Watched:

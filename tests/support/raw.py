@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.support.wire import Message, State
 
-WAIT_S_MAX = 20.0
+WAIT_S_MAX = 60.0
 
 
 class RawClient:
@@ -56,6 +56,7 @@ class RawClient:
             compression=None,
             max_size=None,
             ping_interval=None,
+            open_timeout=WAIT_S_MAX,
             proxy=None,
         )
         return cls(socket)

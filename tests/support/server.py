@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SECRET = "the secret of a server under test, long enough for any HMAC: 0123456789"
-START_S_MAX = 30.0
-STOP_S_MAX = 30.0
+START_S_MAX = 60.0
+STOP_S_MAX = 60.0
 
 
 class Server:
