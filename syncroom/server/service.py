@@ -80,7 +80,9 @@ class Service:
         self.rooms.on_ending = equipment.end
         self.rooms.on_deletion = equipment.forget
         admission = Admission(keyring, limits, hooks)
-        tunnels = Tunnels(self.rooms, keyring, backends.tunnels)
+        tunnels = Tunnels(
+            self.rooms, keyring, backends.tunnels, has_containers=self._engine.is_there
+        )
         self.gate = Gate(self.rooms, admission, proxies, public_url, tunnels)
         self._llm = LlmProxy(self.rooms, keyring, backends)
         self.app = create_app(self.gate, self.contents, self._llm, backends)

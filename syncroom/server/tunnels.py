@@ -38,14 +38,21 @@ class Tunnels:
         rooms: the rooms whose containers are reached.
         keyring: holds what tokens are signed with.
         services: the ports on loopback that may be reached, by name.
+        has_containers: whether there can be containers.
     """
 
     def __init__(
-        self, rooms: Rooms, keyring: Keyring, services: Mapping[str, Sequence[int]]
+        self,
+        rooms: Rooms,
+        keyring: Keyring,
+        services: Mapping[str, Sequence[int]],
+        *,
+        has_containers: bool,
     ) -> None:
         self._rooms = rooms
         self._keyring = keyring
         self._services = services
+        self._has_containers = has_containers
 
     def find(self, visitor: Visitor) -> tuple[str, Participant, Dial]:
         """A room that the token is for, who it is, and what connects them.
@@ -64,7 +71,7 @@ class Tunnels:
         grant = who.scope.tunnels if who.scope is not None else None
         if grant is None or not grant.can_forward(port):
             raise Denied(f"the token grants no tunnel to port {port}")
-        if not _NAME(name):
+        if not _NAME(name) or not (name in self._services or self._has_containers):
             raise NotFound("there is no service and no container of that name")
         if name in self._services:
             if port not in self._services[name]:
