@@ -114,12 +114,14 @@ def load_services(data_dir: Path, file: Path | None) -> list[ServiceConfig]:
 
 def _explain(content: object, fault: ErrorDetails) -> str:
     """What is wrong, with the service and the field."""
-    where = list(fault["loc"])
+    where, why = list(fault["loc"]), fault["msg"].partition(" or instance of ")[0]
+    if not where:
+        return "it must be a mapping that has 'services', which may be an empty list"
     if len(where) >= 2 and where[0] == "services" and isinstance(where[1], int):
         number = where[1]
         service = content["services"][number] if isinstance(content, dict) else None
         id = service.get("id") if isinstance(service, dict) else None
         named = f"service {id!r}" if isinstance(id, str) else f"service number {number + 1}"
         field = ".".join(map(str, where[2:]))
-        return f"{named}, {field or 'all of it'}: {fault['msg']}"
-    return f"{'.'.join(map(str, where)) or 'all of it'}: {fault['msg']}"
+        return f"{named}, {field or 'all of it'}: {why}"
+    return f"{'.'.join(map(str, where))}: {why}"

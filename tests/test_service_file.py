@@ -61,7 +61,7 @@ LINE = "{id: a, room: demo, command: x"
     ("text", "complaints"),
     [
         ("services: [", ["no YAML"]),
-        ("", ["all of it"]),
+        ("", ["a mapping that has 'services'"]),
         ("services: 1", ["services"]),
         ("service: []", ["services", "Field required"]),
         ("services: [1]", ["service number 1, all of it"]),

@@ -255,5 +255,5 @@ def _reasons(error: ValidationError) -> str:
 
 
 def _own(reason: str) -> str:
-    """A reason without what pydantic puts before ours."""
-    return reason.removeprefix("Value error, ")
+    """A reason without what pydantic puts before ours, and without the names of our classes."""
+    return reason.removeprefix("Value error, ").partition(" or instance of ")[0]
