@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from syncroom.document.document import Keep
     from syncroom.document.large import LargeUpdates
     from syncroom.document.peer import Author, Peer
+    from syncroom.document.turns import Turns
     from syncroom.errors import SyncroomError
     from syncroom.hook_runner import HookRunner
     from syncroom.limits import Limits
@@ -65,6 +66,7 @@ class Room:
         limits: Limits,
         metrics: Metrics,
         *,
+        turns: Turns,
         equip: Equip,
         hooks: HookRunner,
         large: LargeUpdates,
@@ -84,6 +86,7 @@ class Room:
         self._hooks = hooks
         self._on_idle = on_idle
         self._loop = asyncio.get_running_loop()
+        self._turns = turns
         self._loads: dict[str, asyncio.Task[Document]] = {}
         self._deletions: dict[str, asyncio.Task[None]] = {}
         self._remains = Remains(name, store, limits)
@@ -355,7 +358,7 @@ class Room:
             keep=self._hooks.watched(self.name, path, keep),
             limits=self.limits,
             metrics=self.metrics,
-            loop=self._loop,
+            turns=self._turns,
             now_ms=now_ms,
         )
         document.on_growth = partial(self._grown, path)
@@ -384,7 +387,7 @@ class Room:
             keep=None,
             limits=self.limits,
             metrics=self.metrics,
-            loop=self._loop,
+            turns=self._turns,
             now_ms=now_ms,
         )
         live_map.watch(document)

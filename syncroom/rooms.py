@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from syncroom.apis.registry import Registry
 from syncroom.catalogue import Catalogue
 from syncroom.document.compactor import Compactor
 from syncroom.document.large import LargeUpdates
+from syncroom.document.turns import Turns
 from syncroom.errors import Disabled, Misconfigured, NotFound, SyncroomError, Unavailable
 from syncroom.hook_runner import HookRunner
 from syncroom.hooks import Hooks
@@ -55,6 +57,7 @@ class Rooms:
         self.limits = limits
         self.metrics = Metrics()
         self._store = store
+        self._turns = Turns(asyncio.get_running_loop())
         self._hooks = hooks or HookRunner(Hooks(), limits)
         self.catalogue = Catalogue(store, limits)
         self.large = LargeUpdates(limits)
@@ -111,6 +114,7 @@ class Rooms:
                 self._store,
                 self.limits,
                 self.metrics,
+                turns=self._turns,
                 equip=self.equip,
                 hooks=self._hooks,
                 large=self.large,

@@ -11,6 +11,7 @@ from syncroom.auth.paths import PARTICIPANTS_PATH
 from syncroom.contents import Contents
 from syncroom.document.large import LargeUpdates
 from syncroom.document.maps import MapDocument
+from syncroom.document.turns import Turns
 from syncroom.errors import Damaged, NotFound, Unavailable
 from syncroom.hook_runner import HookRunner
 from syncroom.hooks import Hooks
@@ -102,6 +103,7 @@ async def _scene(initial: bytes | None = None, idle_s: float = 0.001) -> Scene:
         store,
         limits,
         Metrics(),
+        turns=Turns(asyncio.get_running_loop()),
         equip=talk_only,
         hooks=hooks,
         large=LargeUpdates(limits),

@@ -1,7 +1,7 @@
 """
 A document that is open: it takes updates in one order, relays them, and has them made durable.
 
-Everything that arrives in one turn of the event loop goes out at its end, as one write for each
+Everything that arrives in one turn (`turns.py`) goes out at its end, as one write for each
 peer. No update waits for a timer, a lock or a task. An update is relayed at once, and returned to
 its writer when it is on disk.
 """
@@ -30,12 +30,12 @@ from syncroom.protocol.update import read_keystroke, read_update
 from syncroom.store.base import Record
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterable, Mapping
 
     from syncroom.document.log import Typing
     from syncroom.document.mesh_schema import MeshSchema
     from syncroom.document.peer import Peer, Wire
+    from syncroom.document.turns import Turns
     from syncroom.limits import Limits
     from syncroom.metrics import Metrics
     from syncroom.protocol.awareness import Entry
@@ -72,7 +72,7 @@ class Document:
         keep: where records go to become durable; None for what only lives in memory.
         limits: the bounds of the server.
         metrics: where turns are counted.
-        loop: the event loop.
+        turns: when what arrived is passed on.
         now_ms: the time in milliseconds since 1970.
     """
 
@@ -84,7 +84,6 @@ class Document:
         "_kept",
         "_limits",
         "_log",
-        "_loop",
         "_metrics",
         "_now_ms",
         "_on_disk",
@@ -97,6 +96,7 @@ class Document:
         "_stored_bytes_max",
         "_turn",
         "_turn_began",
+        "_turns",
         "_waiting",
         "ended",
         "growth",
@@ -117,7 +117,7 @@ class Document:
         keep: Keep | None,
         limits: Limits,
         metrics: Metrics,
-        loop: asyncio.AbstractEventLoop,
+        turns: Turns,
         now_ms: Callable[[], int],
     ) -> None:
         self.path = path
@@ -144,7 +144,7 @@ class Document:
         self._stored_bytes_max = limits.document_bytes_max
         """Nothing may be stored while the disk fails: then it is below zero."""
         self._metrics = metrics
-        self._loop = loop
+        self._turns = turns
         self._now_ms = now_ms
         self._state = DocumentState()
         self._log = UpdateLog()
@@ -518,7 +518,7 @@ class Document:
         turn = self._turn
         if not turn:
             self._turn_began = perf_counter()
-            self._loop.call_soon(self.flush)
+            self._turns.at_end(self.flush)
         elif turn[-1].peer is peer and turn[-1].is_live is is_live:
             return turn[-1]
         turn.append(Run(peer, is_live))
@@ -527,7 +527,7 @@ class Document:
     def _show(self, entry: Entry | None) -> None:
         if entry is not None:
             if not self._shown:
-                self._loop.call_soon(self.flush)
+                self._turns.at_end(self.flush)
             self._shown[entry.client] = entry
 
     def _count(self, turn: list[Run]) -> None:
@@ -564,7 +564,7 @@ class Document:
         if peer is not None:
             if self._saved or self.unsaved:  # all of one commit go back at once
                 if not self._saved:
-                    self._loop.call_soon(self._confirm)
+                    self._turns.at_end(self._confirm)
                 self._saved.setdefault(peer, []).append(frames)
             else:
                 self._metrics.bytes_out += give_back(self.peers, {peer: (frames,)})

@@ -12,6 +12,7 @@ from syncroom.apis.calls import Call, start
 from syncroom.auth.participant import Participant
 from syncroom.auth.scopes import ApiScope
 from syncroom.document.maps import MapDocument
+from syncroom.document.turns import Turns
 from syncroom.limits import Limits
 from syncroom.metrics import Metrics
 from syncroom.protocol.meshagent import Content, json_content
@@ -131,7 +132,7 @@ def reserved(path: str) -> MapDocument:
         keep=None,
         limits=Limits(),
         metrics=Metrics(),
-        loop=asyncio.get_running_loop(),
+        turns=Turns(asyncio.get_running_loop()),
         now_ms=lambda: 1,
     )
 

@@ -114,5 +114,6 @@ class OpenDocuments(dict[str, "Document"]):
 
 
 async def turn() -> None:
-    """Let the event loop finish what is due now."""
-    await asyncio.sleep(0)
+    """Let the event loop come to the end of a turn."""
+    for _ in range(3):
+        await asyncio.sleep(0)

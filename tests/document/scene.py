@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 from syncroom.document.document import Document, Outcome
+from syncroom.document.turns import Turns
 from syncroom.limits import Limits
 from syncroom.metrics import Metrics
 from syncroom.protocol import state_vector
@@ -30,7 +31,7 @@ class Scene:
             keep=self.disk.keep if is_kept else None,
             limits=Limits(**limits),
             metrics=Metrics(),
-            loop=asyncio.get_running_loop(),
+            turns=Turns(asyncio.get_running_loop()),
             now_ms=lambda: next(ticks),
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncroom.document.compactor import Compactor
 from syncroom.document.document import Document
+from syncroom.document.turns import Turns
 from syncroom.errors import Unavailable
 from syncroom.limits import Limits
 from syncroom.metrics import Metrics
@@ -58,7 +59,7 @@ class Scene:
             keep=self.keep,
             limits=limits,
             metrics=Metrics(),
-            loop=asyncio.get_running_loop(),
+            turns=Turns(asyncio.get_running_loop()),
             now_ms=lambda: 1,
         )
         self.compactor = Compactor(store, limits, self.find)

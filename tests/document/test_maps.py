@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import pycrdt
 
 from syncroom.document.maps import ListDocument, MapDocument
+from syncroom.document.turns import Turns
 from syncroom.limits import Limits
 from syncroom.metrics import Metrics
 from syncroom.protocol import state_vector
@@ -27,7 +28,7 @@ def _new(kind: type[Kind], now_ms: int = NOW_MS) -> Kind:
         keep=None,
         limits=Limits(),
         metrics=Metrics(),
-        loop=asyncio.get_running_loop(),
+        turns=Turns(asyncio.get_running_loop()),
         now_ms=lambda: now_ms,
     )
 
