@@ -38,6 +38,9 @@ _HEAD_TOO_LARGE = "431 Request Header Fields Too Large"
 _LINE_BYTES_MAX = MAX_LINE_LENGTH - 64
 """Of a request for a WebSocket, which the library takes; 64 bytes are what stands around."""
 
+_LINGER_S = 2.0
+"""A client that still sends what was refused is listened to for so long."""
+
 _WITH_BODY = (b"PUT ", b"PATCH ", b"POST /openai/", b"POST /anthropic/")
 
 
@@ -61,6 +64,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._has_head = False
         self._is_body = False
         """Whether a body is under way that an endpoint bounds, which first looks at the token."""
+        self._is_refused = False
+        """Whether that body was answered before it was whole, and the rest is not read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect the first request."""
@@ -86,10 +91,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in a part of a request, unless it is too much."""
+        if self._is_refused:
+            return
         if self._is_body:
             super().data_received(data)
             if self._is_body and self.cycle.response_complete:
-                self.transport.close()  # it was refused, whatever is still to come
+                self._linger()
             return
         if self._deadline is None:
             self._expect_request()
@@ -130,6 +137,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_body = False
         self._end_request()
         super().on_message_complete()
+
+    def _linger(self) -> None:
+        """End, but let the client read the answer: closed at once, it may find a reset instead."""
+        self._is_refused = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(_LINGER_S, self.transport.close)
 
     def _expect_request(self) -> None:
         self._received, self._has_head = 0, False

@@ -144,6 +144,24 @@ async def test_who_sends_too_much_or_too_slowly_is_told_why(start_server: Server
     assert "ERROR" not in server.logs()
 
 
+async def test_who_still_sends_what_was_refused_reads_why(shared_server: Server) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", shared_server.port)
+    head = (
+        b"PUT /files/default/rooms/demo/a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n"
+    )
+
+    async with asyncio.timeout(WAIT_S_MAX):
+        writer.write(head)
+        for _ in range(64):
+            writer.write(bytes(1 << 16))
+            await writer.drain()
+        answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert answer.endswith(b"}}")
+
+
 async def test_who_leaves_in_the_middle_of_a_body_is_no_fault_of_the_servers(
     start_server: ServerFactory,
 ) -> None:
