@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from syncroom.cli.doc_source import Remote, at_rest
-from syncroom.cli.options import As, Config, DataDir, Url, print_json
+from syncroom.cli.options import As, Config, DataDir, Url, print_json, write_bytes
 from syncroom.cli.token_report import printable
 from syncroom.document.mesh_schema import read_schema
 from syncroom.errors import Malformed, Misconfigured, NotFound
@@ -155,10 +155,9 @@ def export_document(
     if to is not None:
         to.write_bytes(data)
     else:
-        sys.stdout.buffer.write(data)
+        write_bytes(data, sys.stdout)
         if sys.stdout.isatty():
             typer.echo()
-        sys.stdout.flush()
 
 
 @app.command("import")

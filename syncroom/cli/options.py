@@ -1,10 +1,10 @@
-"""What several groups of commands have in common: their options, and how they print JSON."""
+"""What several groups of commands have in common: their options, and how they print."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TextIO
 
 import typer
 
@@ -29,3 +29,15 @@ Config = Annotated[
 def print_json(value: Any) -> None:
     """Print something for programs."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def write_bytes(data: bytes, out: TextIO) -> None:
+    """Write bytes to a standard stream, all of them.
+
+    Without a buffer, as with PYTHONUNBUFFERED, a stream writes a part of them when the command is
+    stopped and goes on, or the terminal gets another size.
+    """
+    left = memoryview(data)
+    while left:
+        left = left[out.buffer.write(left) :]
+    out.flush()

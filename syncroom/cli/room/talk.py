@@ -18,6 +18,7 @@ import tty
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from syncroom.cli.options import write_bytes
 from syncroom.cli.room.transfer import read_input
 from syncroom.errors import Malformed, Unavailable
 from syncroom.protocol.meshagent import Content, binary_content
@@ -104,8 +105,7 @@ async def _print(stream: CallStream) -> int:
             status = json.loads(content.payload)["status"]
             continue
         out = sys.stderr if channel == _ERRORS else sys.stdout
-        out.buffer.write(content.payload)
-        out.flush()
+        write_bytes(content.payload, out)
     if status is None:
         raise Unavailable("the command ended without saying how")
     return status

@@ -20,6 +20,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from syncroom.cli.options import write_bytes
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
@@ -90,5 +92,4 @@ async def read_input(size: int) -> bytes:
 
 
 async def _write_output(data: bytes) -> None:
-    await asyncio.to_thread(sys.stdout.buffer.write, data)
-    await asyncio.to_thread(sys.stdout.buffer.flush)
+    await asyncio.to_thread(write_bytes, data, sys.stdout)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
+import signal
+import sys
+import termios
 import urllib.request
 from typing import TYPE_CHECKING
 
@@ -228,6 +232,25 @@ def test_what_comes_in_is_sent_and_what_goes_out_is_read(
 
     for path in ("piped", "redirected"):
         assert command.begin("storage", "get", path).communicate() == (CONTENT, b"")
+
+
+def test_what_goes_out_is_whole_though_the_command_is_stopped_in_between(
+    command: RoomCommand, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a buffer of its own, as many containers run Python."""
+    command.out("storage", "put", str(file), "a.bin")
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+
+    running = command.begin("storage", "get", "a.bin")
+    assert running.stdout is not None
+    full, waiting = fcntl.fcntl(running.stdout, fcntl.F_GETPIPE_SZ), bytearray(4)
+    while int.from_bytes(waiting, sys.byteorder) < full:
+        fcntl.ioctl(running.stdout, termios.FIONREAD, waiting)
+    running.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, running.pid, os.WSTOPPED)
+    running.send_signal(signal.SIGCONT)
+
+    assert running.communicate()[0] == CONTENT
 
 
 def test_progress_is_shown_on_a_terminal(command: RoomCommand, file: Path) -> None:
