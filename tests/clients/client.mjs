@@ -151,6 +151,12 @@ export class Client {
   }
 
   edit (kind, details) {
+    if ('at' in details) {
+      // Others may have deleted some since the test looked.
+      const held = this.engine.length(this.doc, details.name)
+      details.at = Math.min(details.at, held)
+      if ('length' in details) details.length = Math.min(details.length, held - details.at)
+    }
     this.engine.edits[kind](this.doc, details)
   }
 

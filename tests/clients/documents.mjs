@@ -10,6 +10,7 @@ export const yjs13 = (Y) => ({
   state: (doc) => Y.encodeStateAsUpdate(doc),
   vector: (doc) => Y.encodeStateVector(doc),
   apply: (doc, update) => Y.applyUpdate(doc, update),
+  length: (doc, name) => doc.getText(name).length,
   edits: {
     insert: (doc, { name, at, text, attributes }) =>
       doc.getText(name).insert(at, text, attributes ?? undefined),
@@ -41,6 +42,7 @@ export const yjs14 = {
   state: (doc) => Y14.encodeStateAsUpdate(doc),
   vector: (doc) => Y14.encodeStateVector(doc),
   apply: (doc, update) => Y14.applyUpdate(doc, update),
+  length: (doc, name) => doc.get(name).length,
   edits: {
     insert: (doc, { name, at, text, attributes }) =>
       doc.get(name).insert(at, text, attributes ?? undefined),
