@@ -480,10 +480,12 @@ class YjsSession:
             self._send(answer)
             return
         self._is_greeted = True
-        self._send(answer + document.everyone(self))
+        answer += document.everyone(self)
         if self._may_write:
-            self._ask()
-        elif document.lacks(clocks):
+            self._ask(answer)
+            return
+        self._send(answer)
+        if document.lacks(clocks):
             self._tell("this document is read only for you: what you changed is not saved")
 
     def _update(self, change: Change, *, live: bool) -> None:
@@ -514,14 +516,22 @@ class YjsSession:
             self._is_full = True
             self._tell("this document is as large as it may be: what you add is not saved")
 
-    def _ask(self) -> None:
-        """Send our sync step 1, once all that it says we have is on disk: it is taken for saved."""
+    def _ask(self, first: bytes = b"") -> None:
+        """Send our sync step 1, once all that it says we have is on disk: it is taken for saved.
+
+        Args:
+            first: what is sent in any case before it.
+        """
         self._has_asked = True
         document = self._document
         document.flush()
-        document.when_saved(
-            partial(self._send_question, binary_frame(yjs.step_1(document.vector())))
-        )
+        question = binary_frame(yjs.step_1(document.vector()))
+        if not document.unsaved:
+            self._send(first + question)
+            return
+        if first:
+            self._send(first)
+        document.when_saved(partial(self._send_question, question))
 
     def _send_question(self, question: bytes) -> None:
         if self._connection.session is self:
