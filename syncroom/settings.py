@@ -177,12 +177,12 @@ def _explain(error: ErrorDetails) -> str:
     """What is wrong with a setting."""
     place = [str(each) for each in error["loc"]]
     name = ".".join(place)
-    is_nested = len(place) > 1
+    is_nested = place[0] in _TABLES and len(place) > 1
     fields = (_TABLES[place[0]] if is_nested else Settings).model_fields
     if error["type"] == "extra_forbidden":
         close = get_close_matches(place[-1], fields, 1)
         return f"there is no setting {name!r}" + "".join(f"; there is {it!r}" for it in close)
-    reason = error["msg"].removeprefix("Value error, ")
+    reason = error["msg"].removeprefix("Value error, ").partition(" or instance of ")[0]
     is_secret = name == "backends" or SecretStr in get_args(fields[place[is_nested]].annotation)
     given = "" if is_secret else f", not {str(error['input'])[:80]!r}"
     return f"the setting {name!r} is wrong: {reason[:1].lower()}{reason[1:]}{given}"

@@ -86,6 +86,11 @@ def test_the_secret_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[limits]\nrefusal_s = 0\n", "limits.refusal_s"),
         ("[limits]\nvalue_depth_max = 101\n", "limits.value_depth_max"),
         ('log_level = "loud"\n', "log_level"),
+        ("limits = 3\n", "'limits' is wrong: input should be a valid dictionary, not '3'$"),
+        ("[port]\nx = 1\n", "'port' is wrong"),
+        ("[nowhere.deep]\nx = 1\n", "no setting 'nowhere'"),
+        ("[limits.refusal_s]\nx = 1\n", "'limits.refusal_s' is wrong"),
+        ("[[backends]]\nopenai_key = 'hidden'\n", "'backends' is wrong: .* dictionary$"),
         ("port = \n", "syncroom.toml"),
     ],
 )
