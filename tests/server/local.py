@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import uvicorn
 
 from syncroom.admission import Admission
@@ -129,6 +130,11 @@ async def local(
         async with asyncio.timeout(WAIT_S_MAX):
             await running
         server.listener.close()
+
+
+def http_client(server: Local) -> httpx.AsyncClient:
+    """One that waits as long as tests do."""
+    return httpx.AsyncClient(base_url=server.url, timeout=WAIT_S_MAX, trust_env=False)
 
 
 class RawSocket:

@@ -7,14 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import httpx
 import pycrdt
 import pytest
 
 from tests.document.schemas import TODO
 from tests.fuzz.attack import Probe
 from tests.protocol import craft
-from tests.server.local import local
+from tests.server.local import http_client, local
 from tests.support import wire
 from tests.support.again import unless_slow_again
 from tests.support.member import Member
@@ -181,7 +180,7 @@ async def test_a_body_of_a_request_is_taken_and_changes_nothing_a_second_time() 
     async with local(update_parts_max=PARTS) as server:
         headers = {"Authorization": f"Bearer {server.token()}"}
         url = "/api/rooms/demo/documents/notes?format=update"
-        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+        async with http_client(server) as client:
             first = await client.put(url, headers=headers, content=YEAR)
             second = await client.put(url, headers=headers, content=YEAR)
             whole = await client.get(url, headers=headers)

@@ -6,18 +6,19 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from syncroom.auth.keys import ApiKey, encode_api_key, mint_api_key
 from syncroom.auth.scopes import ApiScope
 from syncroom.auth.token import ParticipantToken
-from tests.server.local import Local, joined, local
+from tests.server.local import Local, http_client, joined, local
 from tests.support import raw, tokens
 from tests.support.editor import Editor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    import httpx
 
 KEY = mint_api_key(bytes(range(64)))
 PROJECT = f"/accounts/projects/{KEY.project_id}"
@@ -38,7 +39,7 @@ async def ask(
     given = encode_api_key(KEY) if bearer == "key" else bearer
     headers = {} if given is None else {"Authorization": f"Bearer {given}"}
     headers |= options.pop("headers", {})
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with http_client(server) as client:
         return await client.request(method, url, headers=headers, **options)
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
 from syncroom import __version__
 from syncroom.auth.keys import ApiKey, encode_api_key, mint_api_key
 from syncroom.backends import Backends
-from tests.server.local import Local, local
+from tests.server.local import Local, http_client, local
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    import httpx
 
 KEY = mint_api_key(bytes(range(64)))
 SECRET = "nobody may see this"
@@ -43,7 +44,7 @@ async def server() -> AsyncIterator[Local]:
 
 async def ask(server: Local, method: str, bearer: str | None, **options: Any) -> httpx.Response:
     headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with http_client(server) as client:
         return await client.request(method, "/api/admin/config", headers=headers, **options)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from syncroom.store.base import Record
 from tests.protocol import craft
-from tests.server.local import Local, local
+from tests.server.local import Local, http_client, local
 from tests.support import tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    import httpx
 
 HELLO = craft.update(craft.section(1, 0, craft.string("hello")))
 URL = "/api/rooms/demo/documents"
@@ -29,7 +30,7 @@ async def server() -> AsyncIterator[Local]:
 
 
 async def _get(server: Local, path: str, **options: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with http_client(server) as client:
         return await client.get(path, **options)
 
 

@@ -6,18 +6,19 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from syncroom.protocol.update import TYPE
 from syncroom.store.base import Record
 from tests.document.schemas import TODO, item, todo
 from tests.protocol import craft
-from tests.server.local import Local, local
+from tests.server.local import Local, http_client, local
 from tests.support.raw import joined
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    import httpx
 
 HELLO = craft.update(craft.section(1, 0, craft.string("hello")))
 URL = "/api/rooms/demo/documents/notes"
@@ -35,7 +36,7 @@ async def ask(
     server: Local, method: str, url: str = URL, *, sync: list[str] | None = None, **options: Any
 ) -> httpx.Response:
     headers = {"Authorization": f"Bearer {server.token(sync=sync)}"} | options.pop("headers", {})
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with http_client(server) as client:
         return await client.request(method, url, headers=headers, **options)
 
 
@@ -157,7 +158,7 @@ async def test_a_deleted_document_closes_its_sessions_with_4404_and_begins_anew(
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 async def test_nothing_is_done_without_a_token(server: Local, method: str) -> None:
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with http_client(server) as client:
         answer = await client.request(method, URL)
 
     assert code(answer) == (401, "unauthenticated")

@@ -6,20 +6,21 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from syncroom.errors import Unavailable
 from syncroom.server.http.maintenance import as_lines
 from syncroom.store.base import Record
 from tests.protocol import craft
-from tests.server.local import Local, local
+from tests.server.local import Local, http_client, local
 from tests.support import wire
 from tests.support.poison import poison
 from tests.support.raw import joined
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
+
+    import httpx
 
 HELLO = craft.update(craft.section(1, 0, craft.string("hello")))
 FSCK, COMPACT = "/api/rooms/demo/fsck", "/api/rooms/demo/compact"
@@ -41,7 +42,7 @@ def token(server: Local, *sync: str, admin: dict[str, bool] | None = None) -> st
 
 async def ask(server: Local, method: str, url: str, jwt: str, **query: str) -> httpx.Response:
     headers = {"Authorization": f"Bearer {jwt}"}
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with http_client(server) as client:
         return await client.request(method, url, headers=headers, params=query)
 
 

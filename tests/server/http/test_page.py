@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 
-import httpx
 import pytest
 
 from syncroom.server.http.page import DIST
-from tests.server.local import RawSocket, dialled, local
+from tests.server.local import RawSocket, dialled, http_client, local
 
 
 async def test_the_page_comes_with_a_policy_for_its_scripts_and_no_referrer() -> None:
-    async with local() as server, httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with local() as server, http_client(server) as client:
         answer = await client.get("/")
 
     assert answer.status_code == 200
@@ -26,7 +25,7 @@ async def test_the_page_comes_with_a_policy_for_its_scripts_and_no_referrer() ->
 
 
 async def test_all_that_the_page_loads_is_there_and_from_here() -> None:
-    async with local() as server, httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+    async with local() as server, http_client(server) as client:
         page = (await client.get("/")).text
         loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
         answers = [await client.get(path) for path in loaded if not path.startswith("data:")]
