@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from syncroom.auth.paths import check_room_name
 from syncroom.auth.scopes import ApiScope, StorageGrant
 from syncroom.auth.token import ParticipantToken
 from syncroom.cli.options import Output, print_json
@@ -126,6 +127,7 @@ def _joining(room: Room, url: Url = LOCAL_URL, token: Token = None, key: Key = N
 
 def mint(room: str, key: str, name: str, role: str, scope: ApiScope) -> str:
     """A token for a room, made with an API key; raises `Malformed`."""
+    check_room_name(room)
     token = ParticipantToken(name=name)
     token.add_room_grant(room)
     token.add_role_grant(role)

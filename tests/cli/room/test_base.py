@@ -118,6 +118,7 @@ def test_what_says_where_and_who_has_to_be_said() -> None:
 
     assert "--token" in nobody.error("queue", "list")
     assert "API key" in nobody.error("queue", "list", "--key", "x")
+    assert "name of a room" in nobody.error("queue", "list", "--key", "x", "--room", "Team Blue")
     assert "--room" in Command("room").error("queue", "list")
     assert "'ftp://a'" in nobody.error("queue", "list", "--token", "x", "--url", "ftp://a")
     assert "no URL" in nobody.error("queue", "list", "--token", "x", "--url", "http://")
