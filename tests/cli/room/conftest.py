@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,10 +10,13 @@ import pytest
 from tests.cli.room.support import RoomCommand
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.server import Server
 
 
 @pytest.fixture
-def command(shared_server: Server, room: str) -> RoomCommand:
+def command(shared_server: Server, room: str) -> Iterator[RoomCommand]:
     """The command of somebody with all rights, in a room of the test's own."""
-    return RoomCommand(shared_server, room, scope="full")
+    with closing(RoomCommand(shared_server, room, scope="full")) as command:
+        yield command

@@ -27,6 +27,7 @@ class RoomCommand(Command):
             "SYNCROOM_TOKEN": token,
         }
         super().__init__("room", **self.where)
+        self._begun: list[subprocess.Popen[bytes]] = []
 
     def fails(self, code: int, *arguments: str) -> str:
         """What is said where a command ends with a code."""
@@ -43,13 +44,22 @@ class RoomCommand(Command):
     ) -> subprocess.Popen[bytes]:
         """A process of its own, with pipes where nothing else is said."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("SYNCROOM_")}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "syncroom", "room", *arguments],
             env=kept | self.where,
             stdin=stdin,
             stdout=PIPE,
             stderr=stderr,
         )
+        self._begun.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what still runs: a test that failed leaves nothing to the next ones."""
+        for process in self._begun:
+            process.kill()
+            with process:
+                pass
 
 
 def member(server: Server, room: str, name: str = "ben") -> RoomClient:

@@ -8,6 +8,7 @@ import os
 import pty
 import signal
 import termios
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,9 +123,10 @@ def engined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def contained(engined: Server, room: str) -> RoomCommand:
+def contained(engined: Server, room: str) -> Iterator[RoomCommand]:
     """The command in a room of such a server."""
-    return RoomCommand(engined, room, scope="full")
+    with closing(RoomCommand(engined, room, scope="full")) as command:
+        yield command
 
 
 def test_containers_run_and_are_followed_and_stopped(
