@@ -12,6 +12,7 @@ from syncroom.document.host import ViewHosts
 from syncroom.document.log import merge
 from syncroom.document.opened import Opened
 from syncroom.limits import Limits
+from tests.support.again import TooSlow, unless_slow_again
 from tests.support.editor import Editor
 from tests.support.poison import poison
 
@@ -93,11 +94,15 @@ async def test_a_sound_document_has_no_culprit(hosts: ViewHosts) -> None:
 
 async def test_a_document_that_is_merely_large_has_none_either() -> None:
     tight = Limits(view_cpu_s=0.05)
-    hosts = ViewHosts(tight)
     updates = honest(8000)
 
-    found = await find_culprit(hosts, merge(updates), pieces(updates), [], tight)
+    async def look() -> None:
+        hosts = ViewHosts(tight)
+        found = await find_culprit(hosts, merge(updates), pieces(updates), [], tight)
+        died = hosts.died
+        await hosts.close()
+        assert died > 0
+        if found is not None:  # so little time is soon stolen from a host
+            raise TooSlow(f"record {found} is taken for too much")
 
-    assert found is None
-    assert hosts.died > 0
-    await hosts.close()
+    await unless_slow_again(look)
